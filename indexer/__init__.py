@@ -1,0 +1,5 @@
+"""Font search by sight: renders fonts, embeds what they look like, and finds them in Postgres."""
+
+from importlib.metadata import version
+
+__version__ = version("fontsight")

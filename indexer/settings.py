@@ -1,0 +1,32 @@
+"""Everything that is read from the environment, read here and nowhere else."""
+
+from pathlib import Path
+
+from platformdirs import user_cache_path, user_data_path
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+OPENROUTER_URL = "https://openrouter.ai/api/v1"; OPENROUTER_MODEL = "qwen/qwen3-embedding-8b"
+
+
+class Settings(BaseSettings):
+    """Read once per command; secrets print as asterisks."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
+    data_dir: Path = Field(
+        default_factory=lambda: user_data_path("fontsight"), validation_alias="FONTSIGHT_DATA_DIR"
+    )
+    cache_dir: Path = Field(
+        default_factory=lambda: user_cache_path("fontsight"), validation_alias="FONTSIGHT_CACHE_DIR"
+    )
+    allow_private_addresses: bool = Field(
+        False, validation_alias="FONTSIGHT_ALLOW_PRIVATE_ADDRESSES"
+    )
+    text_api_key: SecretStr | None = Field(
+        None, validation_alias=AliasChoices("TEXT_EMBEDDING_API_KEY", "OPENROUTER_API_KEY")
+    )
+    text_url: str = Field(OPENROUTER_URL, validation_alias="TEXT_EMBEDDING_URL")
+    text_model: str = Field(OPENROUTER_MODEL, validation_alias="TEXT_EMBEDDING_MODEL")
+    text_dimension: int = Field(4096, ge=64, le=4096, validation_alias="TEXT_EMBEDDING_DIMENSION")

@@ -1,0 +1,46 @@
+"""How every revision runs: one transaction each, one migrator at a time, never waiting long for a lock."""
+
+from alembic import context
+from sqlalchemy import text
+
+from indexer.database import Database
+from indexer.schema import connected
+from indexer.settings import Settings
+
+ADVISORY_LOCK = 4_096_001  # any number, the same in every process
+
+OPTIONS = {
+    "version_table_schema": "font_index",  # the product may have an alembic_version of its own
+    "transaction_per_migration": True,
+}
+
+
+def run_online() -> None:
+    connection = context.config.attributes.get("connection")
+    if connection is None:
+        connection = connected(Database.from_settings(Settings()).conninfo)
+    connection.execute(text(f"select pg_advisory_lock({ADVISORY_LOCK})"))
+    connection.execute(text("set lock_timeout = '4s'"))
+    connection.execute(text("create schema if not exists font_index"))
+    connection.commit()
+    try:
+        context.configure(connection=connection, **OPTIONS)
+        with context.begin_transaction():
+            context.run_migrations()
+    finally:
+        connection.rollback()
+        connection.execute(text(f"select pg_advisory_unlock({ADVISORY_LOCK})"))
+        connection.commit()
+
+
+def run_offline() -> None:
+    context.configure(dialect_name="postgresql", literal_binds=True, **OPTIONS)
+    context.get_context().impl.static_output("create schema if not exists font_index;")
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+if context.is_offline_mode():
+    run_offline()
+else:
+    run_online()

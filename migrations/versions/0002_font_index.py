@@ -1,0 +1,27 @@
+"""fonts.embedding_vl, fonts.traits and the private schema font_index."""
+
+from alembic import context, op
+
+from indexer.errors import UserError
+from indexer.schema import run_file
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    run_file("0002_font_index.sql")
+
+
+def downgrade() -> None:
+    flags = context.get_x_argument(as_dictionary=True)
+    if not context.is_offline_mode() and flags.get("drop") != "embeddings":
+        filled = op.get_bind().exec_driver_sql(
+            "select count(*) from public.fonts where embedding_vl is not null"
+        ).scalar_one()
+        if filled:
+            raise UserError(
+                f"Going back would drop {filled} vectors of fonts.embedding_vl. "
+                "To drop them all the same: alembic -x drop=embeddings downgrade 0001"
+            )
+    run_file("0002_font_index_down.sql")

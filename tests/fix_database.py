@@ -1,0 +1,88 @@
+"""A real Postgres, one migrated template in it, and a clone of that for every test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+
+import psycopg
+import pytest
+from psycopg import conninfo, sql
+
+from indexer import embedded, schema
+from indexer.database import Connection, Database
+
+numbers = count(1)
+API_ROLES = ("anon", "authenticated", "service_role")
+
+
+@pytest.fixture(scope="session")
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The conninfo of a superuser on a server that only these tests use."""
+    if request.config.getoption("--db") == "embedded":
+        yield embedded.start(tmp_path_factory.mktemp("embedded"))
+        return
+    from testcontainers.community.postgres import PostgresContainer
+
+    with PostgresContainer("pgvector/pgvector:pg17", driver=None) as container:
+        yield container.get_connection_url()
+
+
+@pytest.fixture(scope="session")
+def template(server: str) -> str:
+    """The name of a database at head."""
+    name = create_database(server, "migrated", "template1")
+    schema.upgrade(conninfo.make_conninfo(server, dbname=name))
+    return name
+
+
+@pytest.fixture
+def database(server: str, template: str) -> Iterator[Database]:
+    """A database at head, for this test alone."""
+    yield from temporary_database(server, template)
+
+
+@pytest.fixture
+def empty_database(server: str) -> Iterator[Database]:
+    """A database with nothing in it."""
+    yield from temporary_database(server, "template1")
+
+
+@pytest.fixture
+def connection(database: Database) -> Iterator[Connection]:
+    with database.open() as connection:
+        yield connection
+
+
+@pytest.fixture
+def api_roles(server: str) -> Iterator[tuple[str, ...]]:
+    """The roles of Supabase's API, for the length of a test: they belong to the whole server."""
+    with psycopg.connect(server, autocommit=True) as admin:
+        for role in API_ROLES:
+            admin.execute(sql.SQL("create role {} nologin").format(sql.Identifier(role)))
+        yield API_ROLES
+        for (name,) in admin.execute("select datname from pg_database where datname ~ '^test_'").fetchall():
+            admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+        for role in API_ROLES:
+            admin.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))
+
+
+def temporary_database(server: str, template: str) -> Iterator[Database]:
+    name = create_database(server, f"test_{next(numbers)}", template)
+    yield Database(conninfo=conninfo.make_conninfo(server, dbname=name), label=name)
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(
+            sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
+        )
+
+
+def create_database(server: str, name: str, template: str) -> str:
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(
+            sql.SQL("create database {} template {}").format(
+                sql.Identifier(name), sql.Identifier(template)
+            )
+        )
+    return name

@@ -1,0 +1,1 @@
+"""Fonts made by code, and folders of them."""
