@@ -89,5 +89,7 @@ def register_vectors(connection: Connection) -> None:
     for name, register in (("vector", register_vector_info), ("halfvec", register_halfvec_info)):
         info = TypeInfo.fetch(connection, sql.Identifier(str(row[0]), name))
         if info is None:
-            raise UserError("pgvector is older than 0.7 and has no halfvec; 0.8.4 or later is right.")
+            raise UserError(
+                "pgvector is older than 0.7 and has no halfvec; 0.8.4 or later is right."
+            )
         register(connection, info)

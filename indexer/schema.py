@@ -40,7 +40,9 @@ def run_file(name: str) -> None:
         migration.bind.exec_driver_sql(read_sql(name), execution_options={"no_parameters": True})
 
 
-def config(connection: AlchemyConnection | None = None, output: io.StringIO | None = None) -> Config:
+def config(
+    connection: AlchemyConnection | None = None, output: io.StringIO | None = None
+) -> Config:
     settings = Config(output_buffer=output) if output else Config()
     settings.set_main_option("script_location", str(resource("migrations")))
     settings.attributes["connection"] = connection

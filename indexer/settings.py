@@ -6,7 +6,8 @@ from platformdirs import user_cache_path, user_data_path
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-OPENROUTER_URL = "https://openrouter.ai/api/v1"; OPENROUTER_MODEL = "qwen/qwen3-embedding-8b"
+OPENROUTER_URL = "https://openrouter.ai/api/v1"
+OPENROUTER_MODEL = "qwen/qwen3-embedding-8b"
 
 
 class Settings(BaseSettings):
@@ -23,6 +24,9 @@ class Settings(BaseSettings):
     )
     allow_private_addresses: bool = Field(
         False, validation_alias="FONTSIGHT_ALLOW_PRIVATE_ADDRESSES"
+    )
+    https_proxy: SecretStr | None = Field(
+        None, validation_alias=AliasChoices("HTTPS_PROXY", "https_proxy")
     )
     text_api_key: SecretStr | None = Field(
         None, validation_alias=AliasChoices("TEXT_EMBEDDING_API_KEY", "OPENROUTER_API_KEY")

@@ -52,6 +52,9 @@ begin
       created_at timestamptz not null default now()
     );
     alter table public.searches enable row level security;  -- no policy: the service role alone
+    if exists (select from pg_roles where rolname = 'service_role') then
+      grant select, insert, update, delete on public.fonts, public.searches to service_role;
+    end if;
   end if;
 end
 $$;

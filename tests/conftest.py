@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-pytest_plugins = ["tests.fix_database", "tests.fix_fonts"]
+pytest_plugins = ["tests.fix_database", "tests.fix_fonts", "tests.fix_servers"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -63,7 +63,9 @@ def api_roles(server: str) -> Iterator[tuple[str, ...]]:
         for role in API_ROLES:
             admin.execute(sql.SQL("create role {} nologin").format(sql.Identifier(role)))
         yield API_ROLES
-        for (name,) in admin.execute("select datname from pg_database where datname ~ '^test_'").fetchall():
+        for (name,) in admin.execute(
+            "select datname from pg_database where datname ~ '^test_'"
+        ).fetchall():
             admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
         for role in API_ROLES:
             admin.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))

@@ -26,7 +26,9 @@ PRODUCT = """
       select 'Font ' || n, array_fill(n::real, array[4096])::{vector}, '{{"400": "https://fonts.example/a.ttf"}}'
       from generate_series(1, 20) n;
 """
-FINGERPRINT = "select md5(string_agg(f::text, '|' order by name)) from (select {columns} from public.fonts) f"
+FINGERPRINT = (
+    "select md5(string_agg(f::text, '|' order by name)) from (select {columns} from public.fonts) f"
+)
 COLUMNS = "id, name, category, description, license, embedding, created_at, tags, source, files"
 
 
@@ -51,7 +53,10 @@ def test_an_empty_database_gets_the_product_schema_and_ours(empty_database: Data
     schema.upgrade(empty_database.conninfo)
     with empty_database.open() as connection:
         assert one(connection, "select count(*) from public.fonts") == 0
-        assert one(connection, "select to_regprocedure('match_fonts_hybrid(vector,halfvec,float,int,float)')::text")
+        assert one(
+            connection,
+            "select to_regprocedure('match_fonts_hybrid(vector,halfvec,float,int,float)')::text",
+        )
         kind = "select format_type(atttypid, atttypmod) from pg_attribute where attrelid='fonts'::regclass and attname='embedding_vl'"
         assert one(connection, kind) == "halfvec(4096)"
 
@@ -71,12 +76,20 @@ def test_a_product_that_is_there_is_adopted_untouched(empty_database: Database) 
         assert fingerprint(connection) == before
         assert one(connection, "select name from match_fonts(null, 0, 1)") == "the product's own"
         # nor does it get row-level security that it did not have
-        assert one(connection, "select relrowsecurity from pg_class where oid = 'public.fonts'::regclass") is False
+        assert (
+            one(
+                connection,
+                "select relrowsecurity from pg_class where oid = 'public.fonts'::regclass",
+            )
+            is False
+        )
 
 
 def test_pgvector_may_stand_in_the_schema_extensions(empty_database: Database) -> None:
     with empty_database.connect() as connection:
-        connection.execute("create schema extensions; create extension vector with schema extensions")
+        connection.execute(
+            "create schema extensions; create extension vector with schema extensions"
+        )
         product(connection, "extensions.vector")
         schema.upgrade(empty_database.conninfo)
     with empty_database.open() as connection:
@@ -88,7 +101,9 @@ def test_pgvector_may_stand_in_the_schema_extensions(empty_database: Database) -
         assert len(found) == 3
 
 
-def test_a_new_database_with_a_schema_extensions_keeps_pgvector_there(empty_database: Database) -> None:
+def test_a_new_database_with_a_schema_extensions_keeps_pgvector_there(
+    empty_database: Database,
+) -> None:
     with empty_database.connect() as connection:
         connection.execute("create schema extensions")
         schema.upgrade(empty_database.conninfo)

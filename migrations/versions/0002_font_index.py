@@ -16,9 +16,11 @@ def upgrade() -> None:
 def downgrade() -> None:
     flags = context.get_x_argument(as_dictionary=True)
     if not context.is_offline_mode() and flags.get("drop") != "embeddings":
-        filled = op.get_bind().exec_driver_sql(
-            "select count(*) from public.fonts where embedding_vl is not null"
-        ).scalar_one()
+        filled = (
+            op.get_bind()
+            .exec_driver_sql("select count(*) from public.fonts where embedding_vl is not null")
+            .scalar_one()
+        )
         if filled:
             raise UserError(
                 f"Going back would drop {filled} vectors of fonts.embedding_vl. "

@@ -1,0 +1,1 @@
+"""Where fonts come from: each source yields families, which become rows of public.fonts."""

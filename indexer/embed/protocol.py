@@ -1,0 +1,71 @@
+"""What the job asks of an embedder, and the identity by which its vectors are told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.errors import FontError
+from indexer.traits import Traits
+
+Vector = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """Everything about an embedder that its vectors depend on."""
+
+    name: str  # as people know it: "Qwen/Qwen3-VL-Embedding-8B", "measured-traits"
+    revision: str  # commit, date or content hash that pins the computation
+    dimension: int
+    document_instruction: str = ""
+    query_instruction: str = ""
+    pooled_token: int | None = None  # id of the last input token, for models that pool it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """One font as an embedder sees it. An embedder takes what it understands and ignores the rest."""
+
+    text: str | None = None
+    sheet: bytes | None = None  # PNG
+    traits: Traits | None = None
+
+
+class Embedder(Protocol):
+    """Maps documents and queries into one space, where the cosine says how well they fit."""
+
+    @property
+    def model(self) -> Model: ...
+
+    @property
+    def batch_size(self) -> int:
+        """How many documents a call should carry."""
+        ...
+
+    def embed_documents(self, documents: Sequence[Document]) -> list[Vector | FontError]:
+        """One float32 vector of shape (dimension,) and length 1 per document, in their order.
+
+        A document that cannot be embedded yields a FontError in its place. Raises
+        EmbedderUnavailable when the embedder as a whole does not answer.
+        """
+        ...
+
+    def embed_query(self, text: str) -> Vector:
+        """A float32 vector of shape (dimension,) and length 1.
+
+        Raises UserError where the text holds nothing that the embedder understands.
+        """
+        ...
+
+
+def normalised(vector: NDArray[np.floating]) -> Vector:
+    """The float32 vector of length 1 in the same direction; ValueError for zeros and NaN."""
+    length = float(np.linalg.norm(vector.astype(np.float64)))
+    if not np.isfinite(length) or length == 0.0:
+        raise ValueError("a vector of zeros, or one with NaN, has no direction")
+    return (vector / length).astype(np.float32)

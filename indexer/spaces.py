@@ -1,0 +1,183 @@
+"""Embedding spaces: everything that a vector depends on, and which space search compares."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from psycopg import sql
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from indexer.database import Connection
+from indexer.embed.protocol import Model
+from indexer.errors import UserError
+
+Leg = Literal["text", "vl"]
+State = Literal["candidate", "active", "retired"]
+SERVING_COLUMN: dict[Leg, sql.Identifier] = {
+    "text": sql.Identifier("embedding"),
+    "vl": sql.Identifier("embedding_vl"),
+}
+
+# Vectors in the serving column that no run of ours wrote: the product's.
+FOREIGN_VECTORS = sql.SQL("""
+    select count(*) from public.fonts f
+    where f.{column} is not null and not exists (
+      select from font_index.embeddings e join font_index.spaces s on s.id = e.space_id
+      where e.font_id = f.id and s.leg = %s and s.state = 'active')
+""")
+REGISTER = """
+    insert into font_index.spaces (id, leg, identity, state, activated_at)
+    select %(id)s, %(leg)s, %(identity)s, case when serve then 'active' else 'candidate' end,
+           case when serve then now() end
+    from (select %(may_serve)s and not exists (
+            select from font_index.spaces where leg = %(leg)s and state = 'active') as serve) s
+    on conflict (id) do nothing
+"""
+STATE = "select state from font_index.spaces where id = %s"
+ACTIVE = "select identity from font_index.spaces where leg = %s and state = 'active'"
+LIST = """
+    select s.id, s.leg, s.identity, s.state, s.created_at, count(e.font_id) as fonts
+    from font_index.spaces s left join font_index.embeddings e on e.space_id = s.id
+    group by s.id order by s.leg, s.created_at
+"""
+# The serving column and the embeddings table swap their vectors; each holds one space at a time.
+PUT_ASIDE = sql.SQL("""
+    update font_index.embeddings e set embedding = f.{column}::{halfvec}
+    from public.fonts f where f.id = e.font_id and e.space_id = %s
+""")
+BRING_IN = sql.SQL("""
+    update public.fonts f set {column} = (
+      select e.embedding::{vector} from font_index.embeddings e
+      where e.font_id = f.id and e.space_id = %(id)s)
+    where f.{column} is not null
+       or exists (select from font_index.embeddings e where e.font_id = f.id and e.space_id = %(id)s)
+""")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Space:
+    leg: Leg
+    model: Model
+    sheet_spec: str | None  # None: the vector does not depend on a sheet
+    text_schema: str | None  # None: nor on a text
+
+    def identity(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @property
+    def id(self) -> str:
+        """sha256 of the canonical JSON of the identity, in hexadecimal."""
+        canonical = json.dumps(self.identity(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @classmethod
+    def from_identity(cls, identity: dict[str, Any]) -> Space:
+        return cls(**{**identity, "model": Model(**identity["model"])})
+
+    def __str__(self) -> str:
+        return f"{self.model.name} [{self.id[:12]}]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpaceRecord:
+    """A row of `indexer spaces`."""
+
+    space: Space
+    state: State
+    fonts: int
+
+
+def register(connection: Connection, space: Space, *, may_serve: bool = True) -> State:
+    """Make a space known and return its state. The first of its leg serves, where it may."""
+    values = {
+        "id": space.id,
+        "leg": space.leg,
+        "identity": Jsonb(space.identity()),
+        "may_serve": may_serve,
+    }
+    connection.execute(REGISTER, values)
+    row = connection.execute(STATE, [space.id]).fetchone()
+    assert row is not None
+    state: State = row[0]
+    return state
+
+
+def active(connection: Connection, leg: Leg) -> Space | None:
+    row = connection.execute(ACTIVE, [leg]).fetchone()
+    return Space.from_identity(row[0]) if row else None
+
+
+def foreign_vectors(connection: Connection, leg: Leg) -> int:
+    """How many vectors of the serving column are the product's own."""
+    row = connection.execute(FOREIGN_VECTORS.format(column=SERVING_COLUMN[leg]), [leg]).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def all_spaces(connection: Connection) -> list[SpaceRecord]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return [
+            SpaceRecord(
+                space=Space.from_identity(row["identity"]), state=row["state"], fonts=row["fonts"]
+            )
+            for row in cursor.execute(LIST)
+        ]
+
+
+def activate(connection: Connection, prefix: str, *, force: bool = False) -> Space:
+    """Switch search to another space in one transaction; the one that served is kept aside.
+
+    Raises UserError where the prefix of the id is not unique, where the space has vectors for
+    fewer fonts than the serving one (unless forced), and where the product's vectors would go.
+    """
+    with connection.transaction():
+        connection.execute("lock table font_index.spaces in exclusive mode")
+        records = all_spaces(connection)
+        found = [record for record in records if record.space.id.startswith(prefix)]
+        if len(found) != 1:
+            raise UserError(
+                f"{len(found)} spaces have an id that starts with {prefix!r}. See: indexer spaces list"
+            )
+        new = found[0]
+        leg = new.space.leg
+        old = next((r for r in records if r.space.leg == leg and r.state == "active"), None)
+        if new.state == "active":
+            return new.space
+        if foreign := foreign_vectors(connection, leg):
+            raise UserError(
+                f"{foreign} vectors of the {leg} column are the product's own; "
+                "switching would drop them, so it is refused."
+            )
+        if old and new.fonts < old.fonts and not force:
+            raise UserError(
+                f"{new.space} has vectors for {new.fonts} fonts, the serving {old.space} for "
+                f"{old.fonts}. Fill it first: indexer backfill (or pass --force)."
+            )
+        _swap(connection, leg, old.space.id if old else None, new.space.id)
+    return new.space
+
+
+def _swap(connection: Connection, leg: Leg, old: str | None, new: str) -> None:
+    schema = connection.execute(
+        "select extnamespace::regnamespace::text from pg_extension where extname = 'vector'"
+    ).fetchone()
+    assert schema is not None
+    names = {
+        "column": SERVING_COLUMN[leg],
+        "halfvec": sql.Identifier(str(schema[0]), "halfvec"),
+        "vector": sql.Identifier(str(schema[0]), "vector" if leg == "text" else "halfvec"),
+    }
+    if old:
+        connection.execute(PUT_ASIDE.format(**names), [old])
+        connection.execute("update font_index.spaces set state = 'retired' where id = %s", [old])
+    connection.execute(BRING_IN.format(**names), {"id": new})
+    connection.execute(
+        "update font_index.embeddings set embedding = null where space_id = %s", [new]
+    )
+    connection.execute(
+        "update font_index.spaces set state = 'active', activated_at = now() where id = %s", [new]
+    )
