@@ -6,8 +6,7 @@ from platformdirs import user_cache_path, user_data_path
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-OPENROUTER_URL = "https://openrouter.ai/api/v1"
-OPENROUTER_MODEL = "qwen/qwen3-embedding-8b"
+from indexer.embed.openai import OPENROUTER_MODEL, OPENROUTER_URL
 
 
 class Settings(BaseSettings):

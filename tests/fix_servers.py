@@ -10,6 +10,7 @@ import io
 import json
 import os
 import shutil
+import subprocess
 import tarfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -187,3 +188,18 @@ def registry(web: Web, tmp_path: Path) -> Registry:
     if shutil.which("npm") is None:
         pytest.skip("npm is not installed")
     return Registry(web, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def npm_registry_answers() -> None:
+    """Skips, with the reason, where real families cannot be fetched."""
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not installed")
+    try:
+        ping = subprocess.run(
+            ["npm", "ping"], capture_output=True, text=True, timeout=30, check=False
+        )
+    except subprocess.TimeoutExpired:
+        pytest.skip("offline: npm ping did not answer")
+    if ping.returncode:
+        pytest.skip("offline: npm ping failed")

@@ -19,7 +19,8 @@ from PIL import Image
 
 from indexer.errors import FontError, UserError
 from indexer.fontfile import FontFile, open_font
-from indexer.samples import (
+from indexer.sheet.render import SheetSpec, render_sheet
+from indexer.sheet.samples import (
     CAPITALS,
     DIGITS,
     PANGRAM,
@@ -30,7 +31,6 @@ from indexer.samples import (
     script_segments,
     symbol_segments,
 )
-from indexer.sheet import SheetSpec, render_sheet
 
 CONSONANTS = "BCDFGHJKLMNPQRSTVWXYZ"  # they spell no word of the pangram: only lists are drawn
 ASCII = CAPITALS + SMALL + DIGITS + ".,:;!?"
@@ -340,7 +340,7 @@ def test_same_bytes_in_another_process(tmp_path: Any) -> None:
     script = (
         "import sys, hashlib, pathlib\n"
         "from indexer.fontfile import open_font\n"
-        "from indexer.sheet import render_sheet\n"
+        "from indexer.sheet.render import render_sheet\n"
         "png = render_sheet(open_font(pathlib.Path(sys.argv[1]).read_bytes()))\n"
         "print(hashlib.sha256(png).hexdigest())\n"
     )

@@ -65,7 +65,9 @@ class Embedder(Protocol):
 
 def normalised(vector: NDArray[np.floating]) -> Vector:
     """The float32 vector of length 1 in the same direction; ValueError for zeros and NaN."""
-    length = float(np.linalg.norm(vector.astype(np.float64)))
-    if not np.isfinite(length) or length == 0.0:
+    wide = vector.astype(np.float64)
+    largest = float(np.max(np.abs(wide), initial=0.0))
+    if not np.isfinite(largest) or largest == 0.0:
         raise ValueError("a vector of zeros, or one with NaN, has no direction")
-    return (vector / length).astype(np.float32)
+    wide /= largest  # or squares of very small and very large numbers vanish or overflow
+    return (wide / np.linalg.norm(wide)).astype(np.float32)

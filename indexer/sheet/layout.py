@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from indexer.glyphs import Ink
-from indexer.samples import Segment
+from indexer.sheet.glyphs import Ink
+from indexer.sheet.samples import Segment
 
 OUTLIER = 12  # a glyph so many times the usual height, or width, would make all others specks
 

@@ -13,7 +13,7 @@ from fontTools.ttLib import TTFont
 from PIL import Image, ImageChops, ImageDraw
 
 from indexer.fontfile import FontFile
-from indexer.samples import Direction
+from indexer.sheet.samples import Direction
 
 MAX_PIECE_PIXELS = 4 << 20  # no piece that fits a sheet is larger; beyond it only the box is known
 READABLE = 160  # the darkest pixel of a colour glyph that can be read as it is
@@ -43,7 +43,7 @@ class Technique:
 
 
 OUTLINES = Technique()
-LAYERS = Technique(colour=True)  # for fonts from indexer.colour
+LAYERS = Technique(colour=True)  # for fonts from indexer.sheet.colour
 
 
 def technique_of(font: FontFile) -> Technique:

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageChops
 
-from indexer.colour import flatten_colour
 from indexer.errors import FontError
 from indexer.fontfile import FontFile, describe
-from indexer.glyphs import LAYERS, Brush, Ink, Technique, has_flat_layers, technique_of
-from indexer.layout import Draft, Line, largest_factor, measured, placed_in, without_outliers
-from indexer.samples import (
+from indexer.sheet.colour import flatten_colour
+from indexer.sheet.glyphs import LAYERS, Brush, Ink, Technique, has_flat_layers, technique_of
+from indexer.sheet.layout import Draft, Line, largest_factor, measured, placed_in, without_outliers
+from indexer.sheet.samples import (
     CAPITALS,
     DIGITS,
     LATIN_LETTERS,

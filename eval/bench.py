@@ -1,0 +1,86 @@
+"""Benchmarks: one function each, paths or sizes in, timings out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+from indexer.errors import FontError, UserError
+from indexer.fontfile import open_font
+from indexer.sheet.render import render_sheet
+from indexer.traits.measure import measure
+
+FONT_SUFFIXES = frozenset({".ttf", ".otf", ".ttc", ".woff", ".woff2"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timings:
+    """Seconds per font."""
+
+    fonts: int
+    failed: int
+    median: float
+    p95: float
+    max: float
+    slowest: str  # file name
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def bench_measure(paths: Sequence[Path]) -> Timings:
+    """Open and measure each font once, after a first one that warms up. One process, one core.
+
+    Raises UserError where the paths hold no font.
+    """
+    return _time_each(font_files(paths), lambda data: measure(open_font(data)))
+
+
+def bench_render(paths: Sequence[Path]) -> Timings:
+    """Open each font and render its sheet once, after a first one that warms up.
+
+    Raises UserError where the paths hold no font.
+    """
+    return _time_each(font_files(paths), lambda data: render_sheet(open_font(data)))
+
+
+def font_files(paths: Iterable[Path]) -> list[Path]:
+    """The font files given, and those in the folders given, in a fixed order."""
+    found: list[Path] = []
+    for path in paths:
+        inside = sorted(path.rglob("*")) if path.is_dir() else [path]
+        found += [file for file in inside if file.suffix.lower() in FONT_SUFFIXES]
+    if not found:
+        raise UserError("There is no font file in the paths given (.ttf .otf .ttc .woff .woff2).")
+    return found
+
+
+def _time_each(files: list[Path], work: Callable[[bytes], object]) -> Timings:
+    _timed(work, files[0].read_bytes())
+    seconds, failed = [], 0
+    for file in files:
+        taken, fine = _timed(work, file.read_bytes())
+        seconds.append(taken)
+        failed += not fine
+    top = max(range(len(files)), key=seconds.__getitem__)
+    return Timings(
+        fonts=len(files),
+        failed=failed,
+        median=median(seconds),
+        p95=quantiles(seconds, n=20, method="inclusive")[-1] if len(seconds) > 1 else seconds[0],
+        max=seconds[top],
+        slowest=files[top].name,
+    )
+
+
+def _timed(work: Callable[[bytes], object], data: bytes) -> tuple[float, bool]:
+    begin = time.perf_counter()
+    try:
+        work(data)
+    except FontError:
+        return time.perf_counter() - begin, False
+    return time.perf_counter() - begin, True

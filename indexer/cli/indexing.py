@@ -1,0 +1,188 @@
+"""indexer backfill and indexer sync"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from indexer import embedders, job, revalidate, spaces, store
+from indexer.cli.common import font_files, notice, opened, preparer
+from indexer.cli.progress import shown
+from indexer.database import Connection
+from indexer.embed.measured import MeasuredTraits
+from indexer.embed.protocol import Embedder
+from indexer.fetch.files import Mode
+from indexer.job import Report
+from indexer.settings import Settings
+from indexer.sheet.render import SheetSpec
+from indexer.spaces import Space
+from indexer.store import Selection
+from indexer.text import TEXT_SCHEMAS
+
+OPTIONS = (
+    click.option("--limit", type=click.IntRange(min=1), help="At most so many fonts per leg."),
+    click.option("--only", multiple=True, metavar="FONT", help="Just this font (name or id); repeatable."),
+    click.option("--dry-run", is_flag=True, help="Say what would be done and why; change nothing."),
+    click.option("--retry-failed", is_flag=True, help="Try waiting and quarantined fonts now."),
+    click.option(
+        "--embedder", type=click.Choice(["measured-traits"]), default="measured-traits",
+        show_default=True, help="What embeds the sheets.",
+    ),
+    click.option(
+        "--vl-text", type=click.Choice(["light/1", "described/1", "none"]), default="light/1",
+        show_default=True, help="The short text beside the sheet; described/1 holds the description too.",
+    ),
+    click.option(
+        "--text-embedder", type=click.Choice(["auto", "provider", "hashed-ngrams", "none"]),
+        default="auto", show_default=True,
+        help="What fills fonts.embedding. auto: the configured service, else hashed-ngrams where "
+        "the column holds no vectors of the product's.",
+    ),
+    click.option(
+        "--overwrite-text", is_flag=True, help="Replace the product's vectors in fonts.embedding too."
+    ),
+    click.option(
+        "--files", type=click.Choice(["auto", "cdn", "npm"]), default="auto", show_default=True,
+        help="Where files of Fontsource come from. auto: npm where the CDN cannot be reached.",
+    ),
+    click.option("--processes", type=click.IntRange(min=1), help="Rendering processes; default: cores - 1."),
+)  # fmt: skip
+
+
+def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """The options that backfill and sync share."""
+
+    selection: Selection = store.EVERYTHING
+    limit: int | None = None
+    vl_text: str = "light/1"
+    text_embedder: str = "auto"
+    files: Mode = "auto"
+    processes: int | None = None
+
+
+@click.command()
+@job_options
+def backfill(dry_run: bool, **options: Any) -> None:
+    r"""Embed every font whose vectors are missing or out of date.
+
+    What is up to date costs nothing, so running it again embeds nothing. A font that fails is
+    recorded (see: indexer status) and tried again later; the exit code is then 1.
+
+    \b
+    Example:  indexer backfill --dry-run
+              indexer backfill --limit 100
+    """
+    settings = Settings()
+    with opened(settings) as connection:
+        _run(connection, settings, _job(**options), dry_run=dry_run)
+
+
+@click.command()
+@click.option(
+    "--max-age", type=click.FloatRange(min=0), default=20, show_default=True, metavar="HOURS",
+    help="Look again at files that were last looked at longer ago.",
+)  # fmt: skip
+@job_options
+def sync(max_age: float, dry_run: bool, **options: Any) -> None:
+    r"""The nightly run: look again at the font files, then embed what is new or has changed.
+
+    \b
+    Example:  indexer sync
+    """
+    settings, job_ = Settings(), _job(**options)
+    with opened(settings) as connection:
+        if not dry_run:
+            files = font_files(settings, job_.files)
+            found = revalidate.revalidate(connection, files, timedelta(hours=max_age))
+            click.echo(f"files: {found.checked} looked at, {found.changed} changed")
+            for message in found.unreachable:
+                notice(f"kept as it was: {message}")
+        _run(connection, settings, job_, dry_run=dry_run)
+
+
+def bring_up_to_date(connection: Connection, settings: Settings, wanted: Job) -> Report:
+    """Run the job on each leg, saying on stderr by what; returns the sum of the legs' reports."""
+    total = Report()
+    for space, embedder in _legs(connection, settings, wanted):
+        may_serve = embedders.may_serve(connection, space, settings)
+        state = spaces.register(connection, space, may_serve=may_serve)
+        if state != "active":
+            notice(
+                f"{space} is a {state} space: its vectors are kept beside the serving ones. "
+                f"To search by it: indexer spaces activate {space.id[:12]}"
+            )
+        report = _fill(connection, settings, space, embedder, wanted)
+        total.embedded += report.embedded
+        total.failed += report.failed
+    return total
+
+
+def _job(
+    only: tuple[str, ...], retry_failed: bool, overwrite_text: bool, embedder: str, **options: Any
+) -> Job:
+    selection = Selection(only=only or None, retry_failed=retry_failed, overwrite=overwrite_text)
+    return Job(selection=selection, **options)
+
+
+def _run(connection: Connection, settings: Settings, wanted: Job, *, dry_run: bool) -> None:
+    if dry_run:
+        for space, _ in _legs(connection, settings, wanted):
+            _explain(connection, space, wanted)
+    elif bring_up_to_date(connection, settings, wanted).failed:
+        sys.exit(1)
+
+
+def _legs(connection: Connection, settings: Settings, wanted: Job) -> list[tuple[Space, Embedder]]:
+    text, why = embedders.choose_text(connection, wanted.text_embedder, settings)
+    notice(f"text leg: {why}")
+    sheets = MeasuredTraits()
+    notice(f"vl leg: {sheets.model.name}, offline: measurements, no vision-language model.")
+    vl_space = embedders.vl_space(sheets, SheetSpec(), TEXT_SCHEMAS.get(wanted.vl_text))
+    legs: list[tuple[Space, Embedder]] = [(vl_space, sheets)]
+    return [(embedders.text_space(text), text), *legs] if text else legs
+
+
+def _fill(
+    connection: Connection, settings: Settings, space: Space, embedder: Embedder, wanted: Job
+) -> Report:
+    with ExitStack() as stack:
+        show = stack.enter_context(shown(space.leg))
+        ahead = None
+        if space.sheet_spec is not None:
+            files = font_files(settings, wanted.files)
+            ahead = stack.enter_context(preparer(settings, SheetSpec(), files, wanted.processes))
+        report = job.index(
+            connection, space, embedder, ahead,
+            selection=wanted.selection, limit=wanted.limit, progress=show,
+        )  # fmt: skip
+    seconds = ", ".join(f"{stage} {value:.1f} s" for stage, value in report.seconds.items())
+    click.echo(f"{space.leg}: {report.embedded} embedded, {report.failed} failed ({seconds})")
+    return report
+
+
+def _explain(connection: Connection, space: Space, wanted: Job) -> None:
+    fonts = store.pending(connection, space, wanted.selection)
+    work = [font for font in fonts if font.workable][: wanted.limit]
+    reasons = Counter(font.reason for font in fonts)
+    summary = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+    click.echo(
+        f"{space.leg}: would embed {len(work)} fonts into {space} ({summary or 'none pending'})"
+    )
+    for font in work[:20]:
+        click.echo(f"  {font.name}: {font.reason}")
+    if len(work) > 20:
+        click.echo(f"  … and {len(work) - 20} more")

@@ -1,0 +1,40 @@
+"""indexer render"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from indexer.errors import FontError, UserError
+from indexer.fontfile import open_font
+from indexer.sheet.render import render_sheet
+from indexer.traits.measure import measure
+from indexer.traits.wording import describe_traits
+
+
+@click.command()
+@click.argument("font", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True,
+    help="Where to write the sheet, a PNG.",
+)  # fmt: skip
+@click.option("--face", default=0, show_default=True, help="Which face of a collection (.ttc).")
+@click.option("--traits", is_flag=True, help="Print what was measured, as JSON.")
+def render(font: Path, output: Path, face: int, traits: bool) -> None:
+    r"""Render the glyph sheet of one font file.
+
+    \b
+    Example:  indexer render Inter.ttf -o sheet.png --traits
+    """
+    try:
+        opened = open_font(font.read_bytes(), face_index=face)
+        sheet = render_sheet(opened)
+        measured = measure(opened) if traits else None
+    except FontError as error:
+        raise UserError(f"{font.name}: {error.message}") from error
+    output.write_bytes(sheet)
+    if measured:
+        values = {**measured.to_json(), "words": describe_traits(measured)}
+        click.echo(json.dumps(values, indent=2))

@@ -1,0 +1,44 @@
+"""indexer status"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+
+from indexer import status as index_status
+from indexer.cli.common import opened
+from indexer.settings import Settings
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def status(as_json: bool) -> None:
+    r"""Say how many fonts are indexed, pending and failing, and why.
+
+    \b
+    Example:  indexer status --json
+    """
+    with opened(Settings()) as connection:
+        found = index_status.read(connection)
+    if as_json:
+        click.echo(json.dumps(asdict(found), indent=2, default=str))
+        return
+    click.echo(f"fonts: {found.fonts}   schema: revision {found.revision}")
+    for name, leg in found.legs.items():
+        pending = ", ".join(f"{count} {reason}" for reason, count in leg["pending"].items())
+        model = leg["model"] or "no space yet"
+        click.echo(f"{name + ':':6}{leg['vectors']} vectors, {model}; pending: {pending or 'none'}")
+        if run := leg["last_run"]:
+            counts = ", ".join(f"{key} {value}" for key, value in run["counts"].items())
+            click.echo(
+                f"      last run {run['id']}: {run['outcome']}, {run['started_at']:%F %T}, {counts}"
+            )
+    for failure in found.failures:
+        again = failure["next_try_at"]
+        when = f"next try {again:%F %T}" if again else "quarantined"
+        click.echo(
+            f"failed: {failure['name']} ({failure['leg']}, {failure['stage']}, "
+            f"{failure['attempts']} tries, {when}): {failure['error']}"
+        )

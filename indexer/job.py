@@ -1,0 +1,175 @@
+"""The job: claim what is pending, prepare it ahead, embed it in batches, save each batch at once."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from itertools import islice
+
+from indexer import store
+from indexer.database import Connection
+from indexer.embed.protocol import Document, Embedder, Vector
+from indexer.errors import EmbedderUnavailable, FontError
+from indexer.spaces import Space
+from indexer.store import EVERYTHING, Claim, Indexed, Selection
+from indexer.text import schema_of
+from indexer.workers import Outcome, Preparer
+
+BATCHES_AHEAD = 2  # fetched and rendered while one is embedded
+
+
+@dataclass(kw_only=True)
+class Report:
+    """What a run has done so far. Seconds are the main thread's: `prepare` is how long it waited."""
+
+    pending: int = 0
+    embedded: int = 0
+    failed: int = 0
+    seconds: dict[str, float] = field(
+        default_factory=lambda: {"prepare": 0.0, "embed": 0.0, "save": 0.0}
+    )
+
+    def counts(self) -> dict[str, int]:
+        return {"pending": self.pending, "embedded": self.embedded, "failed": self.failed}
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += time.perf_counter() - begin
+
+
+def index(
+    connection: Connection,
+    space: Space,
+    embedder: Embedder,
+    preparer: Preparer | None,
+    *,
+    selection: Selection = EVERYTHING,
+    limit: int | None = None,
+    progress: Callable[[Report], None] = lambda report: None,
+) -> Report:
+    """Bring the vectors of a space up to date.
+
+    Each batch is one transaction of vectors and bookkeeping: killed at any moment, the next run
+    does the rest. Fonts that cannot be indexed are recorded and the run goes on. `preparer` is
+    needed where the space has a sheet. Raises EmbedderUnavailable, and what the database raises;
+    the run's row then says that it failed.
+    """
+    work = [font for font in store.pending(connection, space, selection) if font.workable]
+    work = work[:limit]
+    report = Report(pending=len(work))
+    if not work:
+        return report
+    run_id = store.start_run(connection, space, _versions())
+    outcome = "failed"
+    try:
+        progress(report)
+        claims = _claims(connection, space, run_id, work, selection, embedder.batch_size)
+        outcomes = (
+            preparer.outcomes(claims, ahead=BATCHES_AHEAD * embedder.batch_size)
+            if preparer
+            else (Outcome(claim=claim) for claim in claims)
+        )
+        for batch in _batches(outcomes, embedder.batch_size, report):
+            _index_batch(connection, space, run_id, embedder, batch, report)
+            progress(report)
+        outcome = "finished"
+    except KeyboardInterrupt:
+        outcome = "interrupted"
+        raise
+    finally:
+        if not connection.broken:
+            store.finish_run(connection, run_id, outcome, report.counts(), report.seconds)
+    return report
+
+
+def embed_each(embedder: Embedder, documents: Sequence[Document]) -> list[Vector | FontError]:
+    """Embed a batch; where it fails as a whole, halve it until the culprit stands alone."""
+    try:
+        return embedder.embed_documents(documents)
+    except EmbedderUnavailable:
+        raise
+    except Exception as error:  # noqa: BLE001 - a model raises anything on a document it dislikes
+        if len(documents) == 1:
+            return [FontError("embed", f"The embedder refused it: {error}"[:300])]
+        middle = len(documents) // 2
+        return [
+            *embed_each(embedder, documents[:middle]),
+            *embed_each(embedder, documents[middle:]),
+        ]
+
+
+def _claims(
+    connection: Connection,
+    space: Space,
+    run_id: int,
+    work: Sequence[Claim],
+    selection: Selection,
+    size: int,
+) -> Iterator[Claim]:
+    """The fonts of `work` that this run got, leased a batch at a time, as they are asked for."""
+    for start in range(0, len(work), size):
+        yield from store.claim(connection, space, run_id, work[start : start + size], selection)
+
+
+def _batches(outcomes: Iterator[Outcome], size: int, report: Report) -> Iterator[list[Outcome]]:
+    while True:
+        with report.timed("prepare"):
+            batch = list(islice(outcomes, size))
+        if not batch:
+            return
+        yield batch
+
+
+def _index_batch(
+    connection: Connection,
+    space: Space,
+    run_id: int,
+    embedder: Embedder,
+    batch: Sequence[Outcome],
+    report: Report,
+) -> None:
+    ready = [outcome for outcome in batch if outcome.error is None]
+    with report.timed("embed"):
+        documents = [_document(space, outcome) for outcome in ready]
+        vectors = embed_each(embedder, documents) if documents else []
+    failed = [(outcome, outcome.error) for outcome in batch if outcome.error]
+    done = []
+    for outcome, vector in zip(ready, vectors, strict=True):
+        if isinstance(vector, FontError):
+            failed.append((outcome, vector))
+            continue
+        traits = outcome.prepared.traits if outcome.prepared else None
+        done.append(Indexed(claim=outcome.claim, vector=vector, traits=traits, file=outcome.file))
+    with report.timed("save"):
+        report.embedded += store.save(connection, space, run_id, done)
+        for outcome, error in failed:
+            store.fail(connection, space, run_id, outcome.claim, error, outcome.file)
+    report.failed += len(failed)
+
+
+def _document(space: Space, outcome: Outcome) -> Document:
+    font, prepared = outcome.claim, outcome.prepared
+    traits = prepared.traits if prepared else None
+    text = None
+    if space.text_schema:
+        text = schema_of(space.text_schema).compose(
+            name=font.name,
+            category=font.category,
+            tags=font.tags,
+            description=font.description,
+            traits=traits,
+        )
+    return Document(text=text, sheet=prepared.sheet if prepared else None, traits=traits)
+
+
+def _versions() -> dict[str, str]:
+    packages = ("fontsight", "pillow", "fonttools", "numpy", "psycopg")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}

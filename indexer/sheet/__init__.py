@@ -1,0 +1,1 @@
+"""The glyph sheet: font bytes and a spec in, a PNG out."""

@@ -1,0 +1,448 @@
+"""The job: it embeds what is pending, once, and one bad font harms no other."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from psycopg.types.json import Jsonb
+
+from eval.parametric import ParametricFont
+from indexer import embedders, job, prepare, revalidate, spaces, status, store, workers
+from indexer.database import Connection, Database
+from indexer.embed.measured import MeasuredTraits
+from indexer.embed.ngrams import HashedNgrams
+from indexer.embed.protocol import Document, Embedder, Model, Vector, normalised
+from indexer.errors import EmbedderUnavailable, FontError, UserError
+from indexer.fetch.files import FontFiles
+from indexer.job import Report
+from indexer.sheet.render import SheetSpec
+from indexer.spaces import Space
+from indexer.store import Selection
+from indexer.text import DESCRIBED, LIGHT
+from indexer.workers import Preparer
+from tests.fix_fonts import AddFonts
+
+MakePreparer = Callable[[], Preparer]
+
+
+class Picky:
+    """An embedder that refuses whole batches because of one document, and can be switched off."""
+
+    def __init__(self, dislikes: str = "", *, batch_size: int = 4, available: bool = True) -> None:
+        self.model = Model(name="picky", revision="1", dimension=8)
+        self.batch_size = batch_size
+        self.calls = 0
+        self._dislikes = dislikes
+        self._available = available
+
+    def embed_documents(self, documents: Sequence[Document]) -> list[Vector | FontError]:
+        self.calls += 1
+        if not self._available:
+            raise EmbedderUnavailable("The service does not answer.")
+        if self._dislikes and any(
+            self._dislikes in (document.text or "") for document in documents
+        ):
+            raise ValueError("not this one")
+        return [normalised(np.ones(8, dtype=np.float32)) for _ in documents]
+
+    def embed_query(self, text: str) -> Vector:
+        return normalised(np.ones(8, dtype=np.float32))
+
+
+def vl_space(embedder: Embedder, text: Any = LIGHT) -> Space:
+    return embedders.vl_space(embedder, SheetSpec(), text)
+
+
+def run(
+    connection: Connection,
+    make_preparer: MakePreparer,
+    embedder: Embedder | None = None,
+    **options: Any,
+) -> Report:
+    embedder = embedder or MeasuredTraits()
+    space = vl_space(embedder)
+    spaces.register(connection, space)
+    with make_preparer() as preparer:
+        return job.index(connection, space, embedder, preparer, **options)
+
+
+def run_text(connection: Connection, **options: Any) -> Report:
+    embedder = HashedNgrams()
+    space = embedders.text_space(embedder)
+    spaces.register(connection, space)
+    return job.index(connection, space, embedder, None, **options)
+
+
+def scalar(connection: Connection, statement: str) -> Any:
+    row = connection.execute(statement).fetchone()  # type: ignore[call-overload]
+    return row[0]
+
+
+def test_a_run_fills_vectors_traits_and_bookkeeping(
+    connection: Connection, add_fonts: AddFonts, make_preparer: MakePreparer
+) -> None:
+    add_fonts(connection, 6)
+    report = run(connection, make_preparer)
+    assert (report.pending, report.embedded, report.failed) == (6, 6, 0)
+    assert scalar(connection, "select count(embedding_vl) from fonts") == 6
+    assert (
+        scalar(connection, "select count(*) from fonts where (traits->>'x_height')::float > 0.4")
+        == 6
+    )
+    assert (
+        scalar(connection, "select count(*) from font_index.embeddings where embedding is null")
+        == 6
+    )
+    outcome, counts = (
+        connection.execute("select outcome, counts from font_index.runs").fetchone() or ()
+    )
+    assert (outcome, counts["embedded"]) == ("finished", 6)
+    assert scalar(connection, "select count(*) from font_index.leases") == 0
+
+
+def test_a_rerun_embeds_nothing(
+    connection: Connection, add_fonts: AddFonts, make_preparer: MakePreparer
+) -> None:
+    add_fonts(connection, 3)
+    run(connection, make_preparer)
+    again = run(connection, make_preparer)
+    assert (again.pending, again.embedded) == (0, 0)
+    assert scalar(connection, "select count(*) from font_index.runs") == 1
+
+
+def test_the_text_leg_fills_only_what_is_null(connection: Connection, add_fonts: AddFonts) -> None:
+    add_fonts(connection, 3)
+    connection.execute(
+        "update fonts set embedding = array_fill(1, array[4096])::vector where name = 'Font 01'"
+    )
+    before = scalar(connection, "select embedding::text from fonts where name = 'Font 01'")
+    assert run_text(connection).embedded == 2
+    assert scalar(connection, "select embedding::text from fonts where name = 'Font 01'") == before
+    assert run_text(connection).embedded == 0
+
+
+def test_the_products_vectors_are_overwritten_only_when_told(
+    connection: Connection, add_fonts: AddFonts
+) -> None:
+    add_fonts(connection, 2)
+    run_text(connection)
+    connection.execute(
+        "insert into fonts (name, embedding) values ('Theirs', array_fill(1, array[4096])::vector)"
+    )
+    assert run_text(connection).embedded == 0
+    assert run_text(connection, selection=Selection(overwrite=True)).embedded == 1
+
+
+def test_a_change_re_embeds_just_the_font_and_the_leg_that_it_touches(
+    connection: Connection, add_fonts: AddFonts, make_preparer: MakePreparer
+) -> None:
+    add_fonts(connection, 4)
+    run(connection, make_preparer)
+    run_text(connection)
+    connection.execute("update fonts set tags = '{latin,greek}' where name = 'Font 02'")
+    space = vl_space(MeasuredTraits())
+    assert [(f.name, f.reason) for f in store.pending(connection, space)] == [
+        ("Font 02", "changed text")
+    ]
+    assert run(connection, make_preparer).embedded == 1
+    assert run_text(connection).embedded == 1
+    # the short text beside the sheet holds no description, the text leg's does
+    connection.execute("update fonts set description = 'A quiet face.' where name = 'Font 03'")
+    assert run(connection, make_preparer).embedded == 0
+    assert run_text(connection).embedded == 1
+
+
+def test_a_changed_file_re_embeds_its_font_after_a_look(
+    connection: Connection, add_fonts: AddFonts, make_preparer: MakePreparer, files: FontFiles
+) -> None:
+    paths = add_fonts(connection, 3)
+    run(connection, make_preparer)
+    before = scalar(connection, "select traits->>'x_height' from fonts where name = 'Font 01'")
+    paths[1].write_bytes(ParametricFont(x_height=0.9).build())
+    assert run(connection, make_preparer).embedded == 0  # nobody has looked yet
+    looked = revalidate.revalidate(connection, files, timedelta(0))
+    assert (looked.checked, looked.changed, looked.unreachable) == (3, 1, [])
+    assert run(connection, make_preparer).embedded == 1
+    after = scalar(connection, "select traits->>'x_height' from fonts where name = 'Font 01'")
+    assert float(after) > float(before) + 0.2
+
+
+def test_a_file_that_vanished_keeps_its_vector(
+    connection: Connection, add_fonts: AddFonts, make_preparer: MakePreparer, files: FontFiles
+) -> None:
+    paths = add_fonts(connection, 2)
+    run(connection, make_preparer)
+    paths[0].unlink()
+    looked = revalidate.revalidate(connection, files, timedelta(0))
+    assert len(looked.unreachable) == 1
+    assert scalar(connection, "select count(embedding_vl) from fonts") == 2
+
+
+def test_another_text_schema_is_another_space_and_fills_beside_the_serving_one(
+    connection: Connection, add_fonts: AddFonts, make_preparer: MakePreparer
+) -> None:
+    add_fonts(connection, 3)
+    run(connection, make_preparer)
+    serving = scalar(
+        connection, "select md5(string_agg(embedding_vl::text, '' order by name)) from fonts"
+    )
+    embedder = MeasuredTraits()
+    candidate = vl_space(embedder, DESCRIBED)
+    assert spaces.register(connection, candidate) == "candidate"
+    with make_preparer() as preparer:
+        assert job.index(connection, candidate, embedder, preparer).embedded == 3
+    assert serving == scalar(
+        connection, "select md5(string_agg(embedding_vl::text, '' order by name)) from fonts"
+    )
+    assert scalar(connection, "select count(embedding) from font_index.embeddings") == 3
+
+
+def test_switching_to_a_candidate_and_back_restores_every_vector(
+    connection: Connection, add_fonts: AddFonts, make_preparer: MakePreparer
+) -> None:
+    add_fonts(connection, 3)
+    run(connection, make_preparer)
+    digest = "select md5(string_agg(embedding_vl::text, '' order by name)) from fonts"
+    first, before = vl_space(MeasuredTraits()), scalar(connection, digest)
+    embedder = Picky()
+    candidate = vl_space(embedder)
+    spaces.register(connection, candidate)
+    with make_preparer() as preparer:
+        job.index(connection, candidate, embedder, preparer, limit=2)
+    with pytest.raises(UserError, match="vectors for 2 fonts"):
+        spaces.activate(connection, candidate.id[:10])
+    with make_preparer() as preparer:
+        job.index(connection, candidate, embedder, preparer)
+    spaces.activate(connection, candidate.id[:10])
+    assert spaces.active(connection, "vl") == candidate
+    assert scalar(connection, digest) != before
+    with make_preparer() as preparer:
+        assert job.index(connection, candidate, embedder, preparer).pending == 0
+    spaces.activate(connection, first.id)
+    assert scalar(connection, digest) == before
+
+
+def test_a_corrupted_file_among_sixty_is_one_recorded_failure(
+    connection: Connection, add_fonts: AddFonts, make_preparer: MakePreparer
+) -> None:
+    paths = add_fonts(connection, 60)
+    paths[17].write_bytes(paths[17].read_bytes()[:2000])
+    report = run(connection, make_preparer)
+    assert (report.embedded, report.failed) == (59, 1)
+    assert scalar(connection, "select count(embedding_vl) from fonts") == 59
+    [failure] = status.read(connection).failures
+    assert (failure["name"], failure["stage"], failure["attempts"]) == ("Font 17", "open", 1)
+    assert failure["next_try_at"] is not None
+
+
+def test_a_failed_font_waits_for_its_next_try_and_is_quarantined_after_the_last(
+    connection: Connection, add_fonts: AddFonts, make_preparer: MakePreparer
+) -> None:
+    [path] = add_fonts(connection, 1)
+    path.write_bytes(b"not a font")
+    assert run(connection, make_preparer).failed == 1
+    assert run(connection, make_preparer).pending == 0
+    for attempt in range(2, store.MAX_ATTEMPTS + 1):
+        connection.execute("update font_index.failures set next_try_at = now()")
+        assert run(connection, make_preparer).failed == 1
+        assert scalar(connection, "select attempts from font_index.failures") == attempt
+    assert scalar(connection, "select next_try_at from font_index.failures") is None
+    assert status.read(connection).legs["vl"]["pending"] == {"quarantined": 1}
+    assert run(connection, make_preparer).pending == 0
+    again = run(connection, make_preparer, selection=Selection(retry_failed=True))
+    assert again.failed == 1
+
+
+def test_a_mended_file_is_tried_at_once_and_its_failure_forgotten(
+    connection: Connection, add_fonts: AddFonts, make_preparer: MakePreparer, files: FontFiles
+) -> None:
+    [path] = add_fonts(connection, 1)
+    whole = path.read_bytes()
+    path.write_bytes(b"not a font")
+    run(connection, make_preparer)
+    path.write_bytes(whole)
+    revalidate.revalidate(connection, files, timedelta(0))
+    assert run(connection, make_preparer).embedded == 1
+    assert status.read(connection).failures == []
+
+
+def test_a_font_without_a_file_is_a_recorded_failure(
+    connection: Connection, make_preparer: MakePreparer
+) -> None:
+    connection.execute(
+        "insert into fonts (name, files) values ('A', null), ('B', '{}'), ('C', '[1]')"
+    )
+    assert run(connection, make_preparer).failed == 3
+    stages = {failure["stage"] for failure in status.read(connection).failures}
+    assert stages == {"fetch"}
+
+
+def test_the_file_of_the_weight_nearest_to_regular_stands_for_the_family(
+    connection: Connection,
+) -> None:
+    for name, files in {
+        "Usual": {"700": "bold", "400": "regular", "300": "light"},
+        "Heavy": {"900": "black", "700": "bold"},
+        "Slanted too": {"400italic": "italic", "500": "medium"},
+        "Named": {"regular": "regular", "700": "bold"},
+    }.items():
+        connection.execute("insert into fonts (name, files) values (%s, %s)", [name, Jsonb(files)])
+    fonts = store.pending(connection, vl_space(MeasuredTraits()))
+    assert {font.name: font.url for font in fonts} == {
+        "Usual": "regular", "Heavy": "bold", "Slanted too": "medium", "Named": "regular",
+    }  # fmt: skip
+
+
+def test_a_batch_that_fails_is_halved_down_to_its_culprit(
+    connection: Connection, add_fonts: AddFonts, make_preparer: MakePreparer
+) -> None:
+    add_fonts(connection, 8)
+    embedder = Picky("Font 05", batch_size=8)
+    report = run(connection, make_preparer, embedder)
+    assert (report.embedded, report.failed) == (7, 1)
+    [failure] = status.read(connection).failures
+    assert (failure["name"], failure["stage"]) == ("Font 05", "embed")
+    assert "not this one" in failure["error"]
+
+
+def test_an_embedder_that_does_not_answer_blames_no_font(
+    connection: Connection, add_fonts: AddFonts, make_preparer: MakePreparer
+) -> None:
+    add_fonts(connection, 2)
+    with pytest.raises(EmbedderUnavailable):
+        run(connection, make_preparer, Picky(available=False))
+    assert status.read(connection).failures == []
+    assert scalar(connection, "select outcome from font_index.runs") == "failed"
+    assert scalar(connection, "select count(*) from font_index.leases") == 0
+
+
+def test_an_interrupted_run_keeps_its_batches_and_the_next_does_the_rest(
+    connection: Connection, add_fonts: AddFonts, make_preparer: MakePreparer
+) -> None:
+    add_fonts(connection, 10)
+
+    def interrupt(report: Report) -> None:
+        if report.embedded >= 4:
+            raise KeyboardInterrupt
+
+    embedder = Picky(batch_size=4)
+    with pytest.raises(KeyboardInterrupt):
+        run(connection, make_preparer, embedder, progress=interrupt)
+    assert scalar(connection, "select outcome from font_index.runs") == "interrupted"
+    assert scalar(connection, "select count(embedding_vl) from fonts") == 4
+    assert run(connection, make_preparer, embedder).embedded == 6
+
+
+def test_two_workers_never_claim_the_same_font(
+    database: Database, connection: Connection, add_fonts: AddFonts
+) -> None:
+    add_fonts(connection, 6)
+    space = vl_space(MeasuredTraits())
+    spaces.register(connection, space)
+    with database.open() as other:
+        work = store.pending(connection, space)
+        first = store.start_run(connection, space, {})
+        second = store.start_run(other, space, {})
+        mine = store.claim(connection, space, first, work[:4], store.EVERYTHING)
+        theirs = store.claim(other, space, second, work, store.EVERYTHING)
+    assert len(mine) == 4
+    assert {f.name for f in theirs} == {"Font 04", "Font 05"}
+
+
+def test_the_fonts_of_a_dead_process_are_free_at_once(
+    connection: Connection, add_fonts: AddFonts
+) -> None:
+    add_fonts(connection, 2)
+    space = vl_space(MeasuredTraits())
+    spaces.register(connection, space)
+    dead = store.start_run(connection, space, {})
+    store.claim(connection, space, dead, store.pending(connection, space), store.EVERYTHING)
+    connection.execute("update font_index.runs set process_id = 2147483646 where id = %s", [dead])
+    assert {f.reason for f in store.pending(connection, space)} == {"leased"}
+    store.start_run(connection, space, {})
+    assert {f.reason for f in store.pending(connection, space)} == {"new"}
+
+
+def test_the_fonts_of_a_dead_host_are_free_when_their_leases_expire(
+    connection: Connection, add_fonts: AddFonts
+) -> None:
+    add_fonts(connection, 1)
+    space = vl_space(MeasuredTraits())
+    spaces.register(connection, space)
+    run_id = store.start_run(connection, space, {})
+    store.claim(connection, space, run_id, store.pending(connection, space), store.EVERYTHING)
+    connection.execute("update font_index.runs set host = 'elsewhere'")
+    connection.execute("update font_index.leases set expires_at = now()")
+    assert [f.reason for f in store.pending(connection, space)] == ["new"]
+
+
+def test_a_font_deleted_meanwhile_is_skipped(
+    connection: Connection, add_fonts: AddFonts, make_preparer: MakePreparer
+) -> None:
+    add_fonts(connection, 3)
+
+    def delete(report: Report) -> None:
+        connection.execute("delete from fonts where name = 'Font 01'")
+
+    assert run(connection, make_preparer, progress=delete).embedded == 2
+
+
+def test_only_and_limit_narrow_the_work(
+    connection: Connection, add_fonts: AddFonts, make_preparer: MakePreparer
+) -> None:
+    add_fonts(connection, 5)
+    chosen = Selection(only=("Font 03", "Font 04"))
+    assert run(connection, make_preparer, selection=chosen, limit=1).embedded == 1
+    assert scalar(connection, "select name from fonts where embedding_vl is not null") == "Font 03"
+
+
+class Bomb:
+    """Stands for the sheet spec, and goes off when the renderer asks for its width."""
+
+    identity = "bomb"
+
+    def __init__(self, call: Callable[[int], object], argument: int) -> None:
+        self._call, self._argument = call, argument
+
+    @property
+    def width(self) -> object:
+        return self._call(self._argument)
+
+
+@pytest.mark.parametrize(
+    ("bomb", "message"),
+    [(Bomb(os._exit, 9), "crashed the renderer"), (Bomb(time.sleep, 60), "not rendered within")],
+    ids=["crash", "hang"],
+)
+def test_a_font_that_takes_its_process_along_is_a_failure_of_that_font(
+    bomb: Any, message: str, tmp_path: Path, files: FontFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "font.ttf"
+    path.write_bytes(ParametricFont().build())
+    monkeypatch.setattr(workers, "SECONDS_PER_FONT", 3)
+    cache = prepare.PreparedCache(tmp_path / "prepared", bomb)
+    with (
+        Preparer(files, bomb, cache, processes=1) as preparer,
+        pytest.raises(FontError, match=message),
+    ):
+        preparer.sheet(path.as_uri())
+
+
+def test_status_agrees_with_a_count_of_the_rows(
+    connection: Connection, add_fonts: AddFonts, make_preparer: MakePreparer
+) -> None:
+    add_fonts(connection, 5)
+    run(connection, make_preparer, limit=3)
+    found = status.read(connection)
+    assert found.fonts == scalar(connection, "select count(*) from fonts")
+    vectors = scalar(connection, "select count(*) from fonts where embedding_vl is not null")
+    assert found.legs["vl"]["vectors"] == vectors == 3
+    assert found.legs["vl"]["pending"] == {"new": 2}
+    assert found.legs["text"]["vectors"] == 0
