@@ -64,7 +64,7 @@ class Database:
                 application_name="fontsight",
             )
         except psycopg.OperationalError as error:
-            reason = str(error).splitlines()[-1].strip() if str(error) else "no answer"
+            reason = str(error).splitlines()[0].strip().rstrip(".") if str(error) else "no answer"
             raise UserError(
                 f"{self.label} cannot be reached: {reason}. Check DATABASE_URL."
             ) from None

@@ -41,6 +41,7 @@ def provider(settings: Settings) -> OpenAICompatible | None:
         model=settings.text_model,
         api_key=settings.text_api_key,
         dimension=settings.text_dimension,
+        proxy=settings.https_proxy.get_secret_value() if settings.https_proxy else None,
     )
 
 

@@ -12,7 +12,7 @@ from indexer.embed.openai import OPENROUTER_MODEL, OPENROUTER_URL
 class Settings(BaseSettings):
     """Read once per command; secrets print as asterisks."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
     database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
     data_dir: Path = Field(

@@ -52,7 +52,8 @@ INPUTS = """
       limit 1) file on %(uses_sheet)s
     left join font_index.files on files.url = file.url
 """
-# A vector in the text column that no run of ours wrote is the product's, and stays.
+# A vector in the text column that no run of ours wrote is the product's, and stays; a space that
+# does not serve has its vectors elsewhere and covers all fonts.
 PENDING = sql.SQL(f"""
     with inputs as ({INPUTS})
     select i.font_id, i.name, i.category, i.tags, i.description, i.url, i.input_hash,
@@ -73,7 +74,9 @@ PENDING = sql.SQL(f"""
     left join font_index.leases l on l.font_id = i.font_id and l.space_id = %(space_id)s
     where (e.font_id is null or e.input_hash <> i.input_hash
            or %(uses_sheet)s and e.file_sha256 is distinct from i.file_sha256)
-      and (%(overwrite)s or e.font_id is not null or f.{{column}} is null)
+      and (%(overwrite)s or e.font_id is not null or f.{{column}} is null
+           or exists (select from font_index.spaces s
+                      where s.id = %(space_id)s and s.state <> 'active'))
       and (%(ids)s::uuid[] is null or f.id = any(%(ids)s))
       and (%(only)s::text[] is null or f.name = any(%(only)s) or f.id::text = any(%(only)s))
     order by i.created_at, i.font_id

@@ -52,9 +52,8 @@ def test_case_width_and_composition_of_characters_make_no_difference() -> None:
 
 
 def test_a_word_said_often_counts_less_than_that_often() -> None:
-    once, often = embed("script"), embed("script " * 50 + "serif")
-    assert float(once @ often) < 0.99
-    assert cosine("script script script serif", "serif") > 0.2
+    assert cosine("script", "script " * 50) > 0.6
+    assert cosine("script " * 50 + "serif", "serif") > 0.1  # .03 if each counted in full
 
 
 def test_labels_of_the_layout_and_common_words_are_left_out() -> None:

@@ -244,7 +244,7 @@ def test_an_error_in_an_answer_of_200_is_an_error(
     with pytest.raises(EmbedderUnavailable, match="answered 404: no such model"):
         client.embed_query("Lora")
     service.scripts = [always(200, {"error": "something odd"})]
-    with pytest.raises(EmbedderUnavailable, match="answered: something odd"):
+    with pytest.raises(EmbedderUnavailable, match="answered 200: something odd"):
         client.embed_query("Lora")
 
 
@@ -370,6 +370,25 @@ def test_the_key_shows_nowhere(
     assert caught.value.__context__ is None  # nothing that carries the request
     assert service.headers[0]["authorization"] == f"Bearer {KEY}"
     assert not [text for text in shown if KEY in text or KEY[9:] in text]
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("plain-password-of-a-proxy", "Unknown plain-password-of-a-proxy, sorry"),
+        (KEY, "Incorrect API key provided: sk-or-v1*****cdef, sorry"),
+    ],
+)
+def test_what_the_server_says_of_the_key_is_left_out(service: Service, key: str, said: str) -> None:
+    service.scripts = [always(401, {"error": {"message": said}})]
+    pattern = r"\*\*\*, sorry$"
+    with (
+        client_of(service, api_key=key) as client,
+        pytest.raises(EmbedderUnavailable, match=pattern) as caught,
+    ):
+        client.embed_query("Lora")
+    assert "password" not in str(caught.value)
+    assert "cdef" not in str(caught.value)
 
 
 def test_a_redirect_does_not_carry_the_key_away(service: Service, client: OpenAICompatible) -> None:

@@ -15,3 +15,8 @@ class Family:
     license: str | None
     files: Mapping[str, str]  # weight ("400") to URL, as the product stores it
     description: str | None = None
+
+    @property
+    def regular_file(self) -> str:
+        """The address of the weight nearest to 400: the file that is indexed (see store.INPUTS)."""
+        return self.files[min(self.files, key=lambda weight: (abs(int(weight) - 400), int(weight)))]

@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -14,18 +17,19 @@ from indexer import schema, search, spaces, store
 from indexer.catalog import rows
 from indexer.catalog.directory import read_directory
 from indexer.catalog.family import Family
+from indexer.catalog.fontsource import CatalogEntry, choose, read_listing, with_licenses
 from indexer.catalog.system import system_folders
 from indexer.cli.common import font_files, notice, opened, preparer
-from indexer.cli.imports import fontsource_families
 from indexer.cli.indexing import Job, bring_up_to_date
 from indexer.cli.search import embedded_query
 from indexer.database import Connection, Database
-from indexer.errors import UserError
+from indexer.errors import FontError, UserError
 from indexer.fetch.files import FontFiles
 from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec
 from indexer.spaces import SERVING_COLUMN
 from indexer.store import Selection
+from indexer.workers import Preparer
 
 HITS = 6
 
@@ -59,7 +63,7 @@ def demo(fonts: int, out: Path, source: str) -> None:
         added = rows.add(connection, families)
         notice(f"{added.new} families imported, {added.unchanged} were there.")
         names = tuple(family.name for family in families)
-        report = bring_up_to_date(connection, settings, Job(selection=Selection(only=names)))
+        report = bring_up_to_date(connection, settings, files, Job(selection=Selection(only=names)))
         click.echo(f"{report.embedded} vectors embedded, {report.failed} failures")
         page = _page(connection, settings, files)
     out.mkdir(parents=True, exist_ok=True)
@@ -71,7 +75,10 @@ def demo(fonts: int, out: Path, source: str) -> None:
 
 def _fontsource(files: FontFiles, limit: int) -> list[Family]:
     try:
-        return fontsource_families(files, limit=limit)
+        listing = read_listing(files)
+        if listing.note:
+            notice(listing.note)
+        return _downloaded(files, choose(listing.families), limit)
     except UserError as error:
         found = _system_families()
         if not found:
@@ -80,6 +87,34 @@ def _fontsource(files: FontFiles, limit: int) -> list[Family]:
         if sys.stdin.isatty() and click.confirm(f"{error}\n{offer}. Go on with these?"):
             return _some(found, limit)
         raise UserError(f"{error} Or, as {offer}: indexer demo --source system") from error
+
+
+def _downloaded(files: FontFiles, entries: Sequence[CatalogEntry], limit: int) -> list[Family]:
+    """The first families whose file can be had; those that cannot are said and passed over."""
+    kept: list[CatalogEntry] = []
+    missing: list[str] = []
+    queue = iter(entries)
+    with ThreadPoolExecutor(4) as threads:
+        while len(kept) < limit and (wave := list(islice(queue, limit - len(kept)))):
+            notice(f"Fetching {len(wave)} families, where they are not in the cache yet.")
+            for entry, error in zip(wave, threads.map(partial(_fetch, files), wave), strict=True):
+                if error is None:
+                    kept.append(entry)
+                else:
+                    missing.append(f"{entry.family}: {error.message}")
+            if not kept:
+                raise UserError(f"No font file can be had. {missing[0]}")
+    if missing:
+        notice(f"{len(missing)} families were passed over, the first: {missing[0]}")
+    return [entry.to_family() for entry in with_licenses(files, kept)]
+
+
+def _fetch(files: FontFiles, entry: CatalogEntry) -> FontError | None:
+    try:
+        files.fetch(entry.to_family().regular_file)
+    except FontError as error:
+        return error
+    return None
 
 
 def _system(limit: int) -> list[Family]:
@@ -124,7 +159,11 @@ def _page(connection: Connection, settings: Settings, files: FontFiles) -> str:
     found = {hit.id: hit for answer in answers for hit in answer.hits}
     urls = store.file_urls(connection, list(found))
     with preparer(settings, SheetSpec(), files) as prepared:
-        sheets = {font: prepared.sheet(url) for font, url in urls.items()}
+        sheets = {
+            font: sheet
+            for font, url in urls.items()
+            if (sheet := _sheet(prepared, url)) is not None
+        }
     models = {leg: spaces.active(connection, leg) for leg in SERVING_COLUMN}
     count = connection.execute("select count(embedding_vl) from public.fonts").fetchone()
     facts = {
@@ -133,3 +172,11 @@ def _page(connection: Connection, settings: Settings, files: FontFiles) -> str:
         "Fusion": "score = 0.5 text cosine + 0.5 sight cosine",
     }
     return index_demo.page(answers, sheets, facts)
+
+
+def _sheet(prepared: Preparer, url: str) -> bytes | None:
+    """None for a font that text alone found, because its file cannot be had or drawn."""
+    try:
+        return prepared.sheet(url)
+    except FontError:
+        return None

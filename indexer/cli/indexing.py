@@ -18,13 +18,13 @@ from indexer.cli.progress import shown
 from indexer.database import Connection
 from indexer.embed.measured import MeasuredTraits
 from indexer.embed.protocol import Embedder
-from indexer.fetch.files import Mode
+from indexer.fetch.files import FontFiles, Mode
 from indexer.job import Report
 from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec
 from indexer.spaces import Space
 from indexer.store import Selection
-from indexer.text import TEXT_SCHEMAS
+from indexer.text import LIGHT, TEXT_SCHEMAS, schema_of
 
 OPTIONS = (
     click.option("--limit", type=click.IntRange(min=1), help="At most so many fonts per leg."),
@@ -36,8 +36,9 @@ OPTIONS = (
         show_default=True, help="What embeds the sheets.",
     ),
     click.option(
-        "--vl-text", type=click.Choice(["light/1", "described/1", "none"]), default="light/1",
-        show_default=True, help="The short text beside the sheet; described/1 holds the description too.",
+        "--vl-text", type=click.Choice(["light/1", "described/1", "none"]),
+        help="The short text beside the sheet; described/1 holds the description too. "
+        "Default: as the serving space has it, light/1 at first.",
     ),
     click.option(
         "--text-embedder", type=click.Choice(["auto", "provider", "hashed-ngrams", "none"]),
@@ -68,7 +69,7 @@ class Job:
 
     selection: Selection = store.EVERYTHING
     limit: int | None = None
-    vl_text: str = "light/1"
+    vl_text: str | None = None  # None: as the serving space has it
     text_embedder: str = "auto"
     files: Mode = "auto"
     processes: int | None = None
@@ -86,9 +87,9 @@ def backfill(dry_run: bool, **options: Any) -> None:
     Example:  indexer backfill --dry-run
               indexer backfill --limit 100
     """
-    settings = Settings()
+    settings, wanted = Settings(), _job(**options)
     with opened(settings) as connection:
-        _run(connection, settings, _job(**options), dry_run=dry_run)
+        _run(connection, settings, font_files(settings, wanted.files), wanted, dry_run=dry_run)
 
 
 @click.command()
@@ -103,18 +104,20 @@ def sync(max_age: float, dry_run: bool, **options: Any) -> None:
     \b
     Example:  indexer sync
     """
-    settings, job_ = Settings(), _job(**options)
+    settings, wanted = Settings(), _job(**options)
+    files = font_files(settings, wanted.files)
     with opened(settings) as connection:
         if not dry_run:
-            files = font_files(settings, job_.files)
             found = revalidate.revalidate(connection, files, timedelta(hours=max_age))
             click.echo(f"files: {found.checked} looked at, {found.changed} changed")
             for message in found.unreachable:
                 notice(f"kept as it was: {message}")
-        _run(connection, settings, job_, dry_run=dry_run)
+        _run(connection, settings, files, wanted, dry_run=dry_run)
 
 
-def bring_up_to_date(connection: Connection, settings: Settings, wanted: Job) -> Report:
+def bring_up_to_date(
+    connection: Connection, settings: Settings, files: FontFiles, wanted: Job
+) -> Report:
     """Run the job on each leg, saying on stderr by what; returns the sum of the legs' reports."""
     total = Report()
     for space, embedder in _legs(connection, settings, wanted):
@@ -125,7 +128,7 @@ def bring_up_to_date(connection: Connection, settings: Settings, wanted: Job) ->
                 f"{space} is a {state} space: its vectors are kept beside the serving ones. "
                 f"To search by it: indexer spaces activate {space.id[:12]}"
             )
-        report = _fill(connection, settings, space, embedder, wanted)
+        report = _fill(connection, settings, files, space, embedder, wanted)
         total.embedded += report.embedded
         total.failed += report.failed
     return total
@@ -138,11 +141,13 @@ def _job(
     return Job(selection=selection, **options)
 
 
-def _run(connection: Connection, settings: Settings, wanted: Job, *, dry_run: bool) -> None:
+def _run(
+    connection: Connection, settings: Settings, files: FontFiles, wanted: Job, *, dry_run: bool
+) -> None:
     if dry_run:
         for space, _ in _legs(connection, settings, wanted):
             _explain(connection, space, wanted)
-    elif bring_up_to_date(connection, settings, wanted).failed:
+    elif bring_up_to_date(connection, settings, files, wanted).failed:
         sys.exit(1)
 
 
@@ -151,19 +156,32 @@ def _legs(connection: Connection, settings: Settings, wanted: Job) -> list[tuple
     notice(f"text leg: {why}")
     sheets = MeasuredTraits()
     notice(f"vl leg: {sheets.model.name}, offline: measurements, no vision-language model.")
-    vl_space = embedders.vl_space(sheets, SheetSpec(), TEXT_SCHEMAS.get(wanted.vl_text))
+    schema = TEXT_SCHEMAS.get(wanted.vl_text or _serving_text(connection))
+    vl_space = embedders.vl_space(sheets, SheetSpec(), schema)
     legs: list[tuple[Space, Embedder]] = [(vl_space, sheets)]
     return [(embedders.text_space(text), text), *legs] if text else legs
 
 
+def _serving_text(connection: Connection) -> str:
+    """So that a nightly run without options goes on with what was activated."""
+    serving = spaces.active(connection, "vl")
+    if serving is None:
+        return LIGHT.name
+    return schema_of(serving.text_schema).name if serving.text_schema else "none"
+
+
 def _fill(
-    connection: Connection, settings: Settings, space: Space, embedder: Embedder, wanted: Job
+    connection: Connection,
+    settings: Settings,
+    files: FontFiles,
+    space: Space,
+    embedder: Embedder,
+    wanted: Job,
 ) -> Report:
     with ExitStack() as stack:
         show = stack.enter_context(shown(space.leg))
         ahead = None
         if space.sheet_spec is not None:
-            files = font_files(settings, wanted.files)
             ahead = stack.enter_context(preparer(settings, SheetSpec(), files, wanted.processes))
         report = job.index(
             connection, space, embedder, ahead,

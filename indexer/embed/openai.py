@@ -223,10 +223,10 @@ class OpenAICompatible:
         if isinstance(complaint, dict):
             said = complaint.get("message")
             code = complaint.get("code")
-            if status == 200:
-                status = code if isinstance(code, int) else 0
+            if status == 200 and isinstance(code, int):
+                status = code
         words = self._auth.scrub(str(said or response.text or response.reason_phrase))
-        message = f"answered {status}: {words}" if status else f"answered: {words}"
+        message = f"answered {status}: {words}"
         if status in TRANSIENT or status >= 500:
             return Later(message, retry_after(response))
         return Refused(words) if status in REFUSED_INPUT else Broken(message)

@@ -120,6 +120,7 @@ class _Reader:
                     adverbs, start = _Adverbs(), None
                 elif self.words[at] not in self.lexicon.entries.empty:
                     adverbs = replace(adverbs, more=False, less=False, excess=False)
+                    start = start if adverbs.negated else None
                 at += 1
         return found
 

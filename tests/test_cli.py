@@ -1,0 +1,229 @@
+"""The commands as a person runs them: exit codes, where output goes, what errors say."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from fontTools.ttLib import TTFont
+
+from eval.parametric import ParametricFont
+from indexer.cli import main
+from indexer.database import Connection, Database
+from tests.fix_fonts import AddFonts
+
+Indexer = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def indexer(database: Database, tmp_path: Path) -> Indexer:
+    """Runs a command in a process of its own, on this test's database."""
+    return runner(tmp_path, DATABASE_URL=database.conninfo)
+
+
+def runner(home: Path, **environment: str) -> Indexer:
+    def run(*arguments: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
+        clean = {key: value for key, value in os.environ.items() if "EMBEDDING" not in key}
+        done = subprocess.run(
+            [sys.executable, "-m", "indexer", *arguments],
+            env={**clean, "FONTSIGHT_CACHE_DIR": str(home / "cache"), **environment},
+            cwd=home,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == expect, done.stderr
+        assert "Traceback" not in done.stderr
+        return done
+
+    return run
+
+
+def font_folder(folder: Path, count: int = 5) -> Path:
+    """Families of their own names, as files in every container."""
+    folder.mkdir()
+    for number in range(count):
+        flavor = (None, "woff", "woff2")[number % 3]
+        path = folder / f"{number}.{flavor or 'ttf'}"
+        path.write_bytes(ParametricFont(contrast=0.15 * number, serifs=0.3 * (number % 2)).build())
+        font = TTFont(path)
+        font["name"].setName(f"Family {number}", 1, 3, 1, 0x409)
+        font.flavor = flavor
+        font.save(path)
+    return folder
+
+
+def test_from_a_folder_to_an_answer(
+    indexer: Indexer, tmp_path: Path, connection: Connection
+) -> None:
+    folder = font_folder(tmp_path / "fonts")
+    assert "5 new" in indexer("import", "directory", str(folder)).stdout
+    assert "0 new" in indexer("import", "directory", str(folder)).stdout
+    assert "would embed 5 fonts" in indexer("backfill", "--dry-run").stdout
+    assert connection.execute("select count(embedding_vl) from fonts").fetchone() == (0,)
+    first = indexer("backfill")
+    assert "vl: 5 embedded, 0 failed" in first.stdout
+    assert "text: 5 embedded, 0 failed" in first.stdout
+    assert "hashed-ngrams, offline" in first.stderr
+    second = indexer("backfill")
+    assert "vl: 0 embedded" in second.stdout
+    assert "text: 0 embedded" in second.stdout
+    hits = json.loads(indexer("search", "high contrast", "--alpha", "0", "--json").stdout)
+    assert hits[0]["name"] == "Family 4"
+    assert hits[0]["vl_rank"] == 1
+    assert hits[0]["text_rank"] is not None
+    table = indexer("search", "high contrast", "--limit", "2").stdout
+    assert "Family 4" in table
+    assert len(table.splitlines()) == 3
+
+
+def test_status_in_json_agrees_with_the_rows(
+    indexer: Indexer, tmp_path: Path, connection: Connection
+) -> None:
+    indexer("import", "directory", str(font_folder(tmp_path / "fonts")))
+    indexer("backfill", "--limit", "3")
+    found = json.loads(indexer("status", "--json").stdout)
+    counted = connection.execute("select count(*), count(embedding_vl) from fonts").fetchone()
+    assert (found["fonts"], found["legs"]["vl"]["vectors"]) == counted == (5, 3)
+    assert found["legs"]["vl"]["pending"] == {"new": 2}
+    assert "measured-traits" in indexer("status").stdout
+
+
+def test_a_run_with_a_failure_says_so_and_exits_with_1(
+    indexer: Indexer, tmp_path: Path, connection: Connection, add_fonts: AddFonts
+) -> None:
+    add_fonts(connection, 3)[1].write_bytes(b"wOF2 and then nothing")
+    done = indexer("backfill", expect=1)
+    assert "vl: 2 embedded, 1 failed" in done.stdout
+    assert "failed: Font 01 (vl, open, 1 tries" in indexer("status").stdout
+    assert "0 failed" in indexer("backfill").stdout  # it waits for its next try
+
+
+def test_sync_finds_a_changed_file(
+    indexer: Indexer, connection: Connection, add_fonts: AddFonts
+) -> None:
+    paths = add_fonts(connection, 3)
+    indexer("sync")
+    paths[2].write_bytes(ParametricFont(weight=0.2).build())
+    done = indexer("sync", "--max-age", "0")
+    assert "files: 3 looked at, 1 changed" in done.stdout
+    assert "vl: 1 embedded" in done.stdout
+
+
+def test_the_products_text_vectors_are_not_mixed_with_offline_ones(
+    indexer: Indexer, connection: Connection, add_fonts: AddFonts
+) -> None:
+    add_fonts(connection, 2)
+    connection.execute(
+        "insert into fonts (name, embedding, files)"
+        " select 'Theirs', array_fill(1, array[4096])::vector, files from fonts limit 1"
+    )
+    done = indexer("backfill")
+    assert "text leg: left alone: 1 vectors are the product's" in done.stderr
+    assert connection.execute("select count(embedding) from fonts").fetchone() == (1,)
+    indexer("backfill", "--text-embedder", "hashed-ngrams")
+    # told to, it embeds them beside the serving vectors, not among them
+    assert connection.execute("select count(embedding) from fonts").fetchone() == (1,)
+    assert connection.execute("select count(embedding) from font_index.embeddings").fetchone() == (
+        3,
+    )
+    found = indexer("search", "bold serif")
+    assert "text leg left out: it has no vectors" in found.stderr
+
+
+def test_only_picks_fonts_by_name(
+    indexer: Indexer, connection: Connection, add_fonts: AddFonts
+) -> None:
+    add_fonts(connection, 3)
+    assert "vl: 1 embedded" in indexer("backfill", "--only", "Font 02").stdout
+    [name] = (
+        connection.execute("select name from fonts where embedding_vl is not null").fetchone() or ()
+    )
+    assert name == "Font 02"
+
+
+def test_a_database_that_is_not_set_up_is_refused_with_the_command_to_run(
+    empty_database: Database, tmp_path: Path
+) -> None:
+    run = runner(tmp_path, DATABASE_URL=empty_database.conninfo)
+    for command in (["backfill"], ["status"], ["search", "serif"], ["sync"], ["spaces", "list"]):
+        assert "Run: indexer migrate" in run(*command, expect=1).stderr
+    assert "Migrated from nothing" in run("migrate").stdout
+    assert "Already at revision" in run("migrate").stdout
+    assert "fonts: 0" in run("status").stdout
+
+
+def test_the_printed_migration_is_sql_alone(indexer: Indexer) -> None:
+    text = indexer("migrate", "--sql").stdout
+    assert text.startswith("create schema if not exists font_index;")
+    assert "indexer" not in text.splitlines()[0]
+
+
+def test_without_database_url_the_embedded_postgres_is_used_and_said(tmp_path: Path) -> None:
+    run = runner(tmp_path, DATABASE_URL="", FONTSIGHT_DATA_DIR=str(tmp_path / "data"))
+    done = run("migrate")
+    assert "embedded Postgres" in done.stderr
+    assert "Migrated" in done.stdout
+    assert json.loads(run("status", "--json").stdout)["fonts"] == 0
+
+
+def test_a_password_stays_out_of_what_is_printed(tmp_path: Path) -> None:
+    run = runner(tmp_path, DATABASE_URL="postgresql://me:hush-hush@127.0.0.1:9/fonts")
+    done = run("status", expect=1)
+    assert "cannot be reached" in done.stderr
+    assert "hush-hush" not in done.stderr + done.stdout
+
+
+def test_render_writes_a_sheet_and_prints_traits(tmp_path: Path, indexer: Indexer) -> None:
+    (tmp_path / "font.ttf").write_bytes(ParametricFont(x_height=0.75).build())
+    done = indexer("render", "font.ttf", "-o", "sheet.png", "--traits")
+    assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
+    traits = json.loads(done.stdout)
+    assert traits["x_height"] == pytest.approx(0.75, abs=0.01)
+    assert "sans serif" in traits["words"]
+    (tmp_path / "broken.ttf").write_bytes(b"\x00\x01\x00\x00broken")
+    assert (
+        "broken.ttf: The font cannot be read"
+        in indexer("render", "broken.ttf", "-o", "s.png", expect=1).stderr
+    )
+
+
+def test_a_query_that_no_leg_understands_gets_a_sentence(
+    indexer: Indexer, connection: Connection, add_fonts: AddFonts
+) -> None:
+    add_fonts(connection, 1)
+    indexer("backfill")
+    done = indexer("search", "???", expect=1)
+    assert "nothing to search by" in done.stderr
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
+    found: list[tuple[tuple[str, ...], Any]] = []
+    for name, command in group.commands.items():
+        found.append(((*path, name), command))
+        if isinstance(command, click.Group):
+            found += commands(command, (*path, name))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("path", "command"),
+    commands(main),
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_every_command_has_help_with_an_example(
+    path: tuple[str, ...], command: click.Command
+) -> None:
+    assert command.help
+    assert f"indexer {path[0]}" in command.help, "the help shows an example"
+    for parameter in command.params:
+        if isinstance(parameter, click.Option) and parameter.name not in ("limit", "fonts"):
+            assert parameter.help, f"{parameter.name} is not explained"

@@ -1,0 +1,79 @@
+"""The demo, from nothing to a page, on real families and on a machine that reaches nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from eval.parametric import ParametricFont
+from indexer.settings import Settings
+
+
+def demo(home: Path, *arguments: str, expect: int = 0, **environment: str) -> tuple[str, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "indexer", "demo", *arguments],
+        cwd=home,
+        env={
+            **os.environ,
+            "HOME": str(home),
+            "FONTSIGHT_DATA_DIR": str(home / "data"),
+            "FONTSIGHT_CACHE_DIR": str(home / "cache"),
+            # the demo must not touch it
+            "DATABASE_URL": "postgresql://me@127.0.0.1:9/production",
+            **environment,
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert done.returncode == expect, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout, done.stderr
+
+
+def check(page: str) -> None:
+    assert page.count("<section") == 12
+    assert page.count('role="img"') >= 12 * 3
+    # each sheet stands in the page once, and nothing is loaded from elsewhere
+    assert len(re.findall(r"data:image/png;base64,", page)) <= page.count('role="img"')
+    assert not re.search(r'(src|href)="(?!#)', page)
+
+
+@pytest.mark.network
+def test_the_demo_leaves_a_page_and_does_no_work_twice(
+    tmp_path: Path, npm_registry_answers: None
+) -> None:
+    cache = str(Settings().cache_dir)  # what was fetched once is not fetched again
+    out, said = demo(tmp_path, "--fonts", "10", FONTSIGHT_CACHE_DIR=cache)
+    assert "10 families imported" in said
+    assert "20 vectors embedded, 0 failures" in out
+    check((tmp_path / "demo" / "index.html").read_text(encoding="utf-8"))
+    out, said = demo(tmp_path, "--fonts", "10", FONTSIGHT_CACHE_DIR=cache)
+    assert "0 families imported" in said
+    assert "0 vectors embedded" in out
+
+
+def test_where_nothing_can_be_downloaded_the_system_fonts_are_offered_and_work(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / ".local/share/fonts"
+    folder.mkdir(parents=True)
+    (folder / "one.ttf").write_bytes(ParametricFont(serifs=0.5).build())
+    (tmp_path / ".npmrc").write_text("registry=http://127.0.0.1:9/\nfetch-retries=0\n")
+    offline = {
+        "NPM_CONFIG_USERCONFIG": str(tmp_path / ".npmrc"),
+        "npm_config_registry": "http://127.0.0.1:9/",
+    }
+    _, said = demo(tmp_path, "--fonts", "5", expect=1, **offline)
+    assert "are installed on this system: indexer demo --source system" in said
+    out, _ = demo(tmp_path, "--fonts", "5", "--source", "system", **offline)
+    assert "0 failures" in out
+    page = (tmp_path / "demo" / "index.html").read_text(encoding="utf-8")
+    assert page.count("<section") == 12

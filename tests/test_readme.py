@@ -1,0 +1,110 @@
+"""Every command of the README is run, here or in .ci/run, and every command is in the README."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from eval.parametric import ParametricFont
+from indexer.cli import main
+from indexer.database import Database
+from indexer.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [
+    line.removeprefix("$ ")
+    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith("$ ")
+]
+# in a fresh virtual environment, by .ci/run
+IN_CI = {"pip install -e '.[test]'", "pytest", "pytest --db=testcontainers"}
+ELSEWHERE = {
+    "pip install -e .": "tests/test_wheel.py installs the package alone",
+    "indexer demo": "tests/test_demo.py",
+    "docker compose up --wait": "test_the_compose_file_is_valid; its images cannot be pulled everywhere",
+}
+
+
+def test_every_command_of_the_indexer_is_in_the_readme() -> None:
+    missing = [name for name in main.commands if f"indexer {name}" not in "\n".join(COMMANDS)]
+    assert missing == []
+
+
+def test_ci_runs_the_commands_that_it_is_said_to_run() -> None:
+    script = (ROOT / ".ci/run").read_text(encoding="utf-8")
+    assert "pip install --quiet -e '.[test]'" in script
+    assert "\npytest" in script
+    assert "--db=testcontainers" in script
+
+
+@pytest.mark.network
+def test_the_commands_of_the_readme_work_in_its_order(
+    empty_database: Database, tmp_path: Path, npm_registry_answers: None
+) -> None:
+    fonts = tmp_path / "fonts"
+    fonts.mkdir()
+    (fonts / "font.ttf").write_bytes(ParametricFont().build())
+    environment = {
+        **os.environ,
+        "HOME": str(tmp_path),
+        "FONTSIGHT_CACHE_DIR": str(Settings().cache_dir),  # what was fetched once is not again
+        "DATABASE_URL": empty_database.conninfo,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+
+    def run(command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True,
+            timeout=300, check=False,
+        )  # fmt: skip
+
+    said: dict[str, str] = {}
+    here = [command for command in COMMANDS if command not in IN_CI | ELSEWHERE.keys()]
+    for written in here:
+        command = written
+        if command.startswith("export DATABASE_URL="):
+            continue  # the address of this test's database stands in for it
+        if command.startswith("indexer spaces activate"):
+            listed = said["indexer spaces list"].splitlines()
+            candidate = next(line for line in listed if "candidate" in line)
+            command = f"indexer spaces activate {candidate.split()[0]}"
+        done = run(command)
+        if done.returncode == 1 and command.startswith(("indexer backfill", "indexer sync")):
+            # a registry that lacks some families is no fault of the command: it must say just that
+            failures = json.loads(run("indexer status --json").stdout)["failures"]
+            assert failures
+            assert all("npm knows no package" in failure["error"] for failure in failures)
+        else:
+            assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        said[command] = done.stdout
+    assert (tmp_path / "fontsight.sql").read_text().startswith("create schema")
+    assert (tmp_path / "sheet.png").stat().st_size > 1000
+    assert "files:" in said["indexer sync"]
+
+
+def test_the_compose_file_is_valid() -> None:
+    compose = ["docker", "compose", "version"]
+    if (
+        not shutil.which("docker")
+        or subprocess.run(compose, capture_output=True, check=False).returncode
+    ):
+        pytest.skip("docker compose is not installed")
+    subprocess.run(
+        [*compose[:2], "-f", str(ROOT / "docker-compose.yml"), "config", "--quiet"], check=True
+    )
+
+
+def test_all_shell_lines_parse() -> None:
+    assert COMMANDS
+    for command in COMMANDS:
+        shlex.split(command)
