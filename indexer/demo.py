@@ -18,11 +18,11 @@ QUERIES = (
     "typewriter",
     "connected handwriting for a wedding invitation",
     "slab serif",
-    "pixel font for a retro game",
-    "thin and airy",
+    "small capitals",
+    "very light and thin",
     "wide rounded letters, friendly",
     "old-style book serif with small x-height",
-    "blackletter",
+    "calligraphy with flourished capitals",
     "monospaced font for code",
 )
 

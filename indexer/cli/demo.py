@@ -154,7 +154,9 @@ def _page(connection: Connection, settings: Settings, files: FontFiles) -> str:
         }
         if all(vector is None for vector in vectors.values()):
             raise UserError("Nothing was indexed, so there is nothing to show. See: indexer status")
-        hits = search.match(connection, text=vectors["text"], vl=vectors["vl"], count=HITS)
+        hits = search.match(
+            connection, text=vectors["text"], vl=vectors["vl"], count=HITS, threshold=0
+        )
         answers.append(index_demo.Answer(query=query, hits=hits, notes=notes))
     found = {hit.id: hit for answer in answers for hit in answer.hits}
     urls = store.file_urls(connection, list(found))
