@@ -9,13 +9,14 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import pi, radians, tan
+from math import radians, tan
 from typing import Any
 
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 
-from eval.letterforms import CAP, CAPITALS, DESCENDER, FIGURES, SMALL, Point, Sketch
+from eval.letterforms import CAPITALS, FIGURES, SMALL
+from eval.sketch import CAP, DESCENDER, Parameters, Point, Sketch
 
 EM = 1000.0  # in drawing units
 MADE = 3_786_912_000  # seconds since 1904: 2024-01-01, for equal bytes from equal parameters
@@ -23,26 +24,8 @@ LOWER = "abcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ParametricFont:
-    """The parameters are the truths: each carries the name and the unit of the trait it sets."""
-
-    x_height: float = 0.7
-    contrast: float = 0.2
-    weight: float = 0.13  # stem over cap height
-    o_proportion: float = 0.9  # width of o over its height; widths of the other letters follow
-    slant: float = 0.0
-    serifs: float = 0.0  # outreach of a foot on each side over the stem
-    serif_weight: float = 0.5
-    squareness: float = pi / 4  # .785 is an ellipse; up to .97
-    spacing: float = 0.6  # gap between n and n over the counter of n
-    a_storeys: int = 2
-    g_storeys: int = 1
-    monospaced: bool = False
-    rounded: bool = False  # stems end in half circles; not together with serifs
-    joined: bool = False  # a stroke along the baseline connects small letters
-    unicase: bool = False  # small letters are capitals
-    oldstyle_figures: bool = False
-    units_per_em: int = 1000
+class ParametricFont(Parameters):
+    """A font file made from its parameters."""
 
     def build(self, *, flavor: str | None = None, characters: str | None = None) -> bytes:
         """The font as TrueType, or as "woff" or "woff2".
