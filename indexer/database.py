@@ -50,6 +50,12 @@ class Database:
                 "DATABASE_URL is not a Postgres address. "
                 "It looks like postgresql://user:password@host:5432/database."
             ) from None
+        if any("@" in str(parts.get(part, "")) for part in ("host", "dbname", "port")):
+            # part of the password was read as something else, which would be printed
+            raise UserError(
+                "DATABASE_URL has a character in its password that must be percent-encoded: "
+                "@ as %40, / as %2F, : as %3A, # as %23, ? as %3F."
+            )
         host = parts.get("host", "localhost")
         return cls(conninfo=url, label=f"database {parts.get('dbname', 'postgres')!r} on {host}")
 

@@ -67,29 +67,31 @@ def choose_text(
 ) -> tuple[Embedder | None, str]:
     """The embedder of the text leg and, for people, why. None where the leg is to be left alone."""
     service = provider(settings)
-    foreign = spaces.foreign_vectors(connection, "text")
+    if choice == "none":
+        return None, "left alone, as told"
     if choice == "provider" or (choice == "auto" and service is not None):
         if service is None:
             raise UserError(f"No text-embedding service is configured. {KEY_HINT}")
         return service, f"{service.model.name} by {settings.text_url}"
-    if choice == OFFLINE_TEXT or (choice == "auto" and not foreign):
-        return (
-            HashedNgrams(),
-            f"{OFFLINE_TEXT}, offline: it matches spelling, not meaning. {KEY_HINT}",
-        )
-    if choice == "auto":
+    offline = HashedNgrams()
+    serving = spaces.active(connection, "text")
+    if choice == "auto" and serving is not None and serving.model.name != offline.model.name:
+        return None, f"left alone: its vectors are {serving.model.name}'s. {KEY_HINT}"
+    foreign = spaces.foreign_vectors(connection, "text")
+    if choice == "auto" and foreign:
         return None, (
             f"left alone: {foreign} vectors are the product's, and offline vectors do not mix with "
             f"them. {KEY_HINT}"
         )
-    return None, "left alone, as told"
+    return offline, f"{OFFLINE_TEXT}, offline: it matches spelling, not meaning. {KEY_HINT}"
 
 
-def may_serve(connection: Connection, space: Space, settings: Settings) -> bool:
+def may_serve(connection: Connection, space: Space) -> bool:
     """Whether a space may become the active one of a leg that has none.
 
     Vectors of the product's own are taken for the product's model, so only that one joins them.
     """
-    if space.leg == "vl" or space.model.name == OPENROUTER_MODEL:
+    product = (OPENROUTER_MODEL, 4096)
+    if space.leg == "vl" or (space.model.name, space.model.dimension) == product:
         return True
     return not spaces.foreign_vectors(connection, space.leg)

@@ -14,11 +14,13 @@ from indexer import store
 from indexer.database import Connection
 from indexer.embed.protocol import Document, Embedder, Vector
 from indexer.errors import EmbedderUnavailable, FontError
+from indexer.pending import EVERYTHING, Claim, Selection, pending
 from indexer.spaces import Space
-from indexer.store import EVERYTHING, Claim, Indexed, Selection
+from indexer.store import Indexed
 from indexer.text import schema_of
 from indexer.workers import Outcome, Preparer
 
+BATCH = 32  # fonts of a claim and of a transaction, at most
 BATCHES_AHEAD = 2  # fetched and rendered while one is embedded
 
 
@@ -62,7 +64,7 @@ def index(
     needed where the space has a sheet. Raises EmbedderUnavailable, and what the database raises;
     the run's row then says that it failed.
     """
-    work = [font for font in store.pending(connection, space, selection) if font.workable]
+    work = [font for font in pending(connection, space, selection) if font.workable]
     work = work[:limit]
     report = Report(pending=len(work))
     if not work:
@@ -71,14 +73,15 @@ def index(
     outcome = "failed"
     try:
         progress(report)
-        claims = _claims(connection, space, run_id, work, selection, embedder.batch_size)
+        size = min(embedder.batch_size, BATCH)
+        claims = _claims(connection, space, run_id, work, selection, size)
         outcomes = (
-            preparer.outcomes(claims, ahead=BATCHES_AHEAD * embedder.batch_size)
+            preparer.outcomes(claims, ahead=BATCHES_AHEAD * size)
             if preparer
             else (Outcome(claim=claim) for claim in claims)
         )
-        for batch in _batches(outcomes, embedder.batch_size, report):
-            _index_batch(connection, space, run_id, embedder, batch, report)
+        for batch in _batches(outcomes, size, report):
+            _index_batch(connection, space, run_id, embedder, batch, selection, report)
             progress(report)
         outcome = "finished"
     except KeyboardInterrupt:
@@ -134,6 +137,7 @@ def _index_batch(
     run_id: int,
     embedder: Embedder,
     batch: Sequence[Outcome],
+    selection: Selection,
     report: Report,
 ) -> None:
     ready = [outcome for outcome in batch if outcome.error is None]
@@ -149,7 +153,9 @@ def _index_batch(
         traits = outcome.prepared.traits if outcome.prepared else None
         done.append(Indexed(claim=outcome.claim, vector=vector, traits=traits, file=outcome.file))
     with report.timed("save"):
-        report.embedded += store.save(connection, space, run_id, done)
+        report.embedded += store.save(
+            connection, space, run_id, done, overwrite=selection.overwrite
+        )
         for outcome, error in failed:
             store.fail(connection, space, run_id, outcome.claim, error, outcome.file)
     report.failed += len(failed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,8 +40,10 @@ def prepare_file(path: Path, sha256: str, face_index: int, spec: SheetSpec) -> P
     return prepare(data, face_index, spec)
 
 
-def limit_memory() -> None:
-    """For processes that open fonts of others: beyond the limit, a MemoryError of their own."""
+def start_process() -> None:
+    """For processes that open fonts of others: a MemoryError of their own beyond the limit."""
+    # what fontTools thinks of a broken font is in the FontError already
+    logging.getLogger("fontTools").setLevel(logging.CRITICAL)
     try:
         import resource  # noqa: PLC0415 - not on every system
     except ImportError:
@@ -60,7 +63,7 @@ class PreparedCache:
         try:
             traits = Traits.from_json(json.loads(path.with_suffix(".json").read_bytes()))
             return Prepared(sheet=path.read_bytes(), traits=traits)
-        except FileNotFoundError:
+        except (OSError, ValueError, TypeError):  # not there, or cut short by a full disk
             return None
 
     def put(self, sha256: str, face_index: int, prepared: Prepared) -> None:

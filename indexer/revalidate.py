@@ -6,13 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 
+from indexer import store
 from indexer.database import Connection
 from indexer.errors import FontError
 from indexer.fetch.files import FetchedFile, FontFiles
-from indexer.store import SAW_FILE
+from indexer.pending import file_urls
 from indexer.workers import seen
 
 AT_A_TIME = 4
+BATCH = 100  # files noted at once
+FORGET_UNUSED = "delete from font_index.files where not url = any(%s)"
 DUE = "select url, sha256 from font_index.files where checked_at < now() - %s order by url"
 
 
@@ -24,7 +27,8 @@ class Revalidated:
 
 
 def revalidate(connection: Connection, files: FontFiles, max_age: timedelta) -> Revalidated:
-    """Fetch every file again that was last looked at longer ago than `max_age`, where it changed."""
+    """Fetch again, where it changed, every file in use that was last looked at before `max_age`."""
+    connection.execute(FORGET_UNUSED, [list(file_urls(connection).values())])
     due = connection.execute(DUE, [max_age]).fetchall()
     changed, unreachable = 0, []
 
@@ -35,13 +39,15 @@ def revalidate(connection: Connection, files: FontFiles, max_age: timedelta) -> 
             return error
 
     with ThreadPoolExecutor(AT_A_TIME) as threads:
-        for (url, known), found in zip(
-            due, threads.map(look, (url for url, _ in due)), strict=True
-        ):
-            if isinstance(found, FontError):
-                unreachable.append(f"{url}: {found.message}")
-                continue
-            file = seen(url, found)
-            connection.execute(SAW_FILE, [file.url, file.sha256, file.size, file.origin])
-            changed += file.sha256 != known
+        for start in range(0, len(due), BATCH):
+            batch = due[start : start + BATCH]
+            found = threads.map(look, [url for url, _ in batch])
+            now = []
+            for (url, known), file in zip(batch, found, strict=True):
+                if isinstance(file, FontError):
+                    unreachable.append(f"{url}: {file.message}")
+                    continue
+                changed += file.sha256 != known
+                now.append(seen(url, file))
+            store.saw_files(connection, now)
     return Revalidated(checked=len(due), changed=changed, unreachable=unreachable)

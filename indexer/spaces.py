@@ -46,16 +46,21 @@ LIST = """
 """
 # The serving column and the embeddings table swap their vectors; each holds one space at a time.
 PUT_ASIDE = sql.SQL("""
-    update font_index.embeddings e set embedding = f.{column}::{halfvec}
+    update font_index.embeddings e set embedding = f.{column}::{schema}.vector
     from public.fonts f where f.id = e.font_id and e.space_id = %s
 """)
 BRING_IN = sql.SQL("""
-    update public.fonts f set {column} = (
-      select e.embedding::{vector} from font_index.embeddings e
-      where e.font_id = f.id and e.space_id = %(id)s)
-    where f.{column} is not null
-       or exists (select from font_index.embeddings e where e.font_id = f.id and e.space_id = %(id)s)
+    update public.fonts f set {column} = e.embedding::{schema}.{type}
+    from public.fonts g left join font_index.embeddings e on e.space_id = %s and e.font_id = g.id
+    where f.id = g.id and (g.{column} is not null or e.font_id is not null)
 """)
+# What we wrote into the product's text column, to be told from what the product writes there.
+STAMP = """
+    update font_index.embeddings e set vector_md5 = md5(f.embedding::text)
+    from public.fonts f
+    where e.space_id = %(space_id)s and f.id = e.font_id
+      and (%(ids)s::uuid[] is null or f.id = any(%(ids)s))
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +139,8 @@ def activate(connection: Connection, prefix: str, *, force: bool = False) -> Spa
     Raises UserError where the prefix of the id is not unique, where the space has vectors for
     fewer fonts than the serving one (unless forced), and where the product's vectors would go.
     """
+    # without it the planner may still think the table empty, and the switch takes minutes
+    connection.execute("analyze font_index.embeddings")
     with connection.transaction():
         connection.execute("lock table font_index.spaces in exclusive mode")
         records = all_spaces(connection)
@@ -168,13 +175,15 @@ def _swap(connection: Connection, leg: Leg, old: str | None, new: str) -> None:
     assert schema is not None
     names = {
         "column": SERVING_COLUMN[leg],
-        "halfvec": sql.Identifier(str(schema[0]), "halfvec"),
-        "vector": sql.Identifier(str(schema[0]), "vector" if leg == "text" else "halfvec"),
+        "schema": sql.Identifier(str(schema[0])),
+        "type": sql.Identifier("vector" if leg == "text" else "halfvec"),
     }
     if old:
         connection.execute(PUT_ASIDE.format(**names), [old])
         connection.execute("update font_index.spaces set state = 'retired' where id = %s", [old])
-    connection.execute(BRING_IN.format(**names), {"id": new})
+    connection.execute(BRING_IN.format(**names), [new])
+    if leg == "text":
+        connection.execute(STAMP, {"space_id": new, "ids": None})
     connection.execute(
         "update font_index.embeddings set embedding = null where space_id = %s", [new]
     )

@@ -8,8 +8,9 @@ from typing import Any
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from indexer import schema, spaces, store
+from indexer import schema, spaces
 from indexer.database import Connection
+from indexer.pending import pending
 from indexer.spaces import SERVING_COLUMN, Leg
 
 COUNTS = sql.SQL("select count(*) as fonts, count({column}) as vectors from public.fonts")
@@ -58,7 +59,7 @@ def _leg(connection: Connection, leg: Leg) -> dict[str, Any]:
             state = {"space": None, "model": None, "last_run": None}
             return {**counts, **state, "pending": {"new": counts["fonts"] - counts["vectors"]}}
         work: dict[str, int] = {}
-        for font in store.pending(connection, space):
+        for font in pending(connection, space):
             work[font.reason] = work.get(font.reason, 0) + 1
         last_run = cursor.execute(LAST_RUN, [space.id]).fetchone()
     return {

@@ -1,4 +1,4 @@
-"""The job's bookkeeping: what needs work, who does it, what came of it. Every statement of the job is here."""
+"""The job's bookkeeping: runs, leases, vectors, failures. Every statement that writes for it is here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
 from uuid import UUID
 
 import numpy as np
@@ -15,14 +14,13 @@ import psutil
 from pgvector import HalfVector
 from pgvector import Vector as FullVector
 from psycopg import sql
-from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from indexer.database import Connection
 from indexer.embed.protocol import Vector
 from indexer.errors import FontError
-from indexer.spaces import SERVING_COLUMN, Leg, Space
-from indexer.text import schema_of
+from indexer.pending import Claim, Selection, pending
+from indexer.spaces import SERVING_COLUMN, STAMP, Space
 from indexer.traits import Traits
 
 SERVING_DIMENSION = 4096
@@ -30,69 +28,14 @@ LEASE = timedelta(minutes=10)  # renewed with every batch; a dead worker's fonts
 MAX_ATTEMPTS = 5
 FIRST_RETRY = timedelta(minutes=15)  # doubles with each attempt
 
-Reason = Literal["new", "changed text", "changed file", "retry", "waiting", "quarantined", "leased"]
-WORKABLE: frozenset[Reason] = frozenset({"new", "changed text", "changed file", "retry"})
-
-# Every font with the inputs of its vector. The file that stands for a family is the upright one
-# whose weight is nearest to 400. The hash covers what the text schema uses, and the file's address;
-# the file's bytes are compared by their own hash, which is known once they were fetched.
-INPUTS = """
-    select f.id as font_id, f.name, f.category, coalesce(f.tags, array[]::text[]) as tags, f.description,
-           f.created_at, file.url, files.sha256 as file_sha256,
-           sha256(convert_to(jsonb_build_array(
-             case when %(uses_text)s then jsonb_build_array(f.name, f.category, f.tags) end,
-             case when %(uses_description)s then f.description end,
-             case when %(uses_sheet)s then file.url end)::text, 'UTF8')) as input_hash
-    from public.fonts f
-    left join lateral (
-      select entry.value as url
-      from jsonb_each_text(case jsonb_typeof(f.files) when 'object' then f.files end) entry
-      order by entry.key ilike '%%italic%%',
-               abs(coalesce(substring(entry.key from '[0-9]+')::numeric, 400) - 400), entry.key
-      limit 1) file on %(uses_sheet)s
-    left join font_index.files on files.url = file.url
-"""
-# A vector in the text column that no run of ours wrote is the product's, and stays; a space that
-# does not serve has its vectors elsewhere and covers all fonts.
-PENDING = sql.SQL(f"""
-    with inputs as ({INPUTS})
-    select i.font_id, i.name, i.category, i.tags, i.description, i.url, i.input_hash,
-           case
-             when l.expires_at > now() then 'leased'
-             when x.font_id is not null and x.input_hash = i.input_hash
-                  and x.file_sha256 is not distinct from i.file_sha256 then
-               case when x.next_try_at <= now() or %(retry_failed)s then 'retry'
-                    when x.next_try_at is null then 'quarantined' else 'waiting' end
-             when e.font_id is null then 'new'
-             when e.input_hash <> i.input_hash then 'changed text'
-             else 'changed file'
-           end as reason
-    from inputs i
-    join public.fonts f on f.id = i.font_id
-    left join font_index.embeddings e on e.font_id = i.font_id and e.space_id = %(space_id)s
-    left join font_index.failures x on x.font_id = i.font_id and x.space_id = %(space_id)s
-    left join font_index.leases l on l.font_id = i.font_id and l.space_id = %(space_id)s
-    where (e.font_id is null or e.input_hash <> i.input_hash
-           or %(uses_sheet)s and e.file_sha256 is distinct from i.file_sha256)
-      and (%(overwrite)s or e.font_id is not null or f.{{column}} is null
-           or exists (select from font_index.spaces s
-                      where s.id = %(space_id)s and s.state <> 'active'))
-      and (%(ids)s::uuid[] is null or f.id = any(%(ids)s))
-      and (%(only)s::text[] is null or f.name = any(%(only)s) or f.id::text = any(%(only)s))
-    order by i.created_at, i.font_id
-""")  # noqa: S608 - a constant, composed of constants
-FILE_URLS = f"""
-    with inputs as ({INPUTS})
-    select font_id, url from inputs where font_id = any(%(ids)s) and url is not null
-"""  # noqa: S608 - a constant, composed of constants
-# Claims are taken one transaction at a time: two workers never see the same free font, and no row
-# of the product's table is locked for it.
+# Claims are taken one transaction at a time, so two workers never take the same font. The lock is
+# on a number: no row of the product's table is locked, and the transaction pooler lets it pass.
 CLAIM_LOCK = "select pg_advisory_xact_lock(hashtext('font_index.leases'))"
 LEASE_FONTS = """
     insert into font_index.leases (font_id, space_id, run_id, expires_at)
     select font_id, %(space_id)s, %(run_id)s, now() + %(lease)s
     from unnest(%(font_ids)s::uuid[]) as font_id
-    on conflict (font_id, space_id) do update
+    on conflict (space_id, font_id) do update
       set run_id = excluded.run_id, expires_at = excluded.expires_at
 """
 RENEW = "update font_index.leases set expires_at = now() + %s where run_id = %s"
@@ -102,6 +45,11 @@ LEASING_RUNS = """
     select distinct r.id, r.process_id from font_index.leases l join font_index.runs r on r.id = l.run_id
     where r.host = %s
 """
+ORPHANS = [
+    "delete from font_index.embeddings x where not exists (select from public.fonts where id = x.font_id)",
+    "delete from font_index.failures x where not exists (select from public.fonts where id = x.font_id)",
+    "delete from font_index.leases x where not exists (select from public.fonts where id = x.font_id)",
+]
 START_RUN = """
     insert into font_index.runs (space_id, host, process_id, versions) values (%s, %s, %s, %s)
     returning id
@@ -110,16 +58,23 @@ FINISH_RUN = """
     update font_index.runs set finished_at = now(), outcome = %s, counts = %s, timings = %s
     where id = %s
 """
-# A font deleted meanwhile is skipped; key share keeps the others from vanishing inside the batch
-STILL_THERE = "select id from public.fonts where id = any(%s) for key share"
 SPACE_STATE = "select state from font_index.spaces where id = %s for share"
+# Not those deleted meanwhile, nor those whose text vector the product has written or replaced.
+WRITABLE = sql.SQL("""
+    select f.id from public.fonts f
+    left join font_index.embeddings e on e.space_id = %(space_id)s and e.font_id = f.id
+    where f.id = any(%(ids)s)
+      and (%(ours)s or f.{column} is null or e.vector_md5 = md5(f.{column}::text))
+    for no key update of f
+""")
+DISOWN = "delete from font_index.embeddings where space_id = %s and font_id = any(%s)"
 SERVE = sql.SQL("update public.fonts set {column} = %s where id = %s")
 SET_TRAITS = "update public.fonts set traits = %s where id = %s and traits is distinct from %s"
 RECORD = """
     insert into font_index.embeddings
       (font_id, space_id, input_hash, file_sha256, run_id, embedding, indexed_at)
     values (%s, %s, %s, %s, %s, %s, now())
-    on conflict (font_id, space_id) do update set
+    on conflict (space_id, font_id) do update set
       input_hash = excluded.input_hash, file_sha256 = excluded.file_sha256,
       run_id = excluded.run_id, embedding = excluded.embedding, indexed_at = now()
 """
@@ -129,6 +84,7 @@ SAW_FILE = """
       sha256 = excluded.sha256, size = excluded.size, origin = excluded.origin, checked_at = now()
 """
 FORGIVE = "delete from font_index.failures where space_id = %s and font_id = any(%s)"
+# A failure on other inputs than the last one is a first failure.
 FAIL = """
     insert into font_index.failures as x
       (font_id, space_id, input_hash, file_sha256, stage, error, attempts, next_try_at)
@@ -136,34 +92,15 @@ FAIL = """
            now() + %(retry)s
     from public.fonts f left join font_index.files on files.url = %(url)s
     where f.id = %(font_id)s
-    on conflict (font_id, space_id) do update set
-      attempts = case when x.input_hash = excluded.input_hash
-                       and x.file_sha256 is not distinct from excluded.file_sha256
-                      then x.attempts + 1 else 1 end,
+    on conflict (space_id, font_id) do update set
+      (attempts, next_try_at) = (
+        select n, case when n < %(max_attempts)s then now() + %(retry)s * 2 ^ (n - 1) end
+        from (select case when x.input_hash = excluded.input_hash
+                            and x.file_sha256 is not distinct from excluded.file_sha256
+                          then x.attempts + 1 else 1 end as n) counted),
       input_hash = excluded.input_hash, file_sha256 = excluded.file_sha256,
-      stage = excluded.stage, error = excluded.error, last_at = now(),
-      next_try_at = case when x.attempts + 1 < %(max_attempts)s
-                           or x.input_hash <> excluded.input_hash
-                         then now() + %(retry)s * 2 ^ x.attempts end
+      stage = excluded.stage, error = excluded.error, last_at = now()
 """
-
-
-@dataclass(frozen=True, kw_only=True)
-class Claim:
-    """A font that needs work, with the inputs as they were when it was claimed."""
-
-    font_id: UUID
-    name: str
-    category: str | None
-    tags: Sequence[str]
-    description: str | None
-    url: str | None
-    input_hash: bytes
-    reason: Reason
-
-    @property
-    def workable(self) -> bool:
-        return self.reason in WORKABLE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,56 +121,14 @@ class Indexed:
     file: SeenFile | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Selection:
-    """Which fonts a command asks for."""
-
-    only: tuple[str, ...] | None = None  # names or ids
-    retry_failed: bool = False  # waiting and quarantined fonts too
-    overwrite: bool = False  # vectors of the product's own too
-
-
-EVERYTHING = Selection()
-
-
-def pending(
-    connection: Connection,
-    space: Space,
-    selection: Selection = EVERYTHING,
-    ids: Sequence[UUID] | None = None,
-) -> list[Claim]:
-    """All fonts (or those of the ids) whose vector is missing or out of date, oldest first."""
-    schema = schema_of(space.text_schema) if space.text_schema else None
-    parameters = {
-        "space_id": space.id,
-        "uses_text": schema is not None,
-        "uses_description": schema is not None and schema.description,
-        "uses_sheet": space.sheet_spec is not None,
-        "overwrite": selection.overwrite or space.leg == "vl",  # the vl column is ours alone
-        "retry_failed": selection.retry_failed,
-        "only": list(selection.only) if selection.only is not None else None,
-        "ids": list(ids) if ids is not None else None,
-    }
-    statement = PENDING.format(column=SERVING_COLUMN[space.leg])
-    with connection.cursor(row_factory=class_row(Claim)) as cursor:
-        return cursor.execute(statement, parameters).fetchall()
-
-
-def file_urls(connection: Connection, font_ids: Sequence[UUID]) -> dict[UUID, str]:
-    """The address of the file that stands for each font; fonts without one are left out."""
-    parameters = {
-        "uses_text": False, "uses_description": False, "uses_sheet": True, "ids": list(font_ids)
-    }  # fmt: skip
-    return dict(connection.execute(FILE_URLS, parameters).fetchall())
-
-
 def start_run(connection: Connection, space: Space, versions: Mapping[str, str]) -> int:
-    """Open a run; frees what a dead process of this host still holds."""
+    """Open a run. Frees what a dead process of this host still holds, and sweeps deleted fonts."""
     host = socket.gethostname()
     for run_id, process_id in connection.execute(LEASING_RUNS, [host]).fetchall():
         if not psutil.pid_exists(process_id):
-            connection.execute(RELEASE, [run_id])
-            connection.execute(FINISH_RUN, ["interrupted", Jsonb({}), Jsonb({}), run_id])
+            finish_run(connection, run_id, "interrupted", {}, {})
+    for statement in ORPHANS:
+        connection.execute(statement)
     row = connection.execute(
         START_RUN, [space.id, host, os.getpid(), Jsonb(dict(versions))]
     ).fetchone()
@@ -274,22 +169,38 @@ def claim(
     return free
 
 
-def save(connection: Connection, space: Space, run_id: int, batch: Sequence[Indexed]) -> int:
-    """Write vectors, traits and bookkeeping of a batch in one transaction; returns how many fonts."""
+def save(
+    connection: Connection,
+    space: Space,
+    run_id: int,
+    batch: Sequence[Indexed],
+    *,
+    overwrite: bool = False,
+) -> int:
+    """Write vectors, traits and bookkeeping of a batch in one transaction; returns how many fonts.
+
+    A font that was deleted meanwhile is left out; so is, unless `overwrite`, one into whose text
+    column the product has written since we did: that vector is the product's from then on.
+    """
+    ids = [item.claim.font_id for item in batch]
+    column = SERVING_COLUMN[space.leg]
     with connection.transaction(), connection.cursor() as cursor:
-        ids = [item.claim.font_id for item in batch]
-        there = {row[0] for row in cursor.execute(STILL_THERE, [ids]).fetchall()}
-        batch = [item for item in batch if item.claim.font_id in there]
         state = cursor.execute(SPACE_STATE, [space.id]).fetchone()
         serving = state is not None and state[0] == "active"
-        cursor.executemany(
-            SAW_FILE,
-            [(f.url, f.sha256, f.size, f.origin) for item in batch if (f := item.file)],
-        )
+        ours = overwrite or space.leg == "vl" or not serving
+        writable = cursor.execute(
+            WRITABLE.format(column=column), {"space_id": space.id, "ids": ids, "ours": ours}
+        ).fetchall()
+        kept: set[UUID] = {row[0] for row in writable}
+        cursor.execute(DISOWN, [space.id, [font for font in ids if font not in kept]])
+        batch = [item for item in batch if item.claim.font_id in kept]
+        files = [item.file for item in batch if item.file]
+        cursor.executemany(SAW_FILE, [_row(file) for file in files])
         if serving:
+            vector = FullVector if space.leg == "text" else HalfVector
             cursor.executemany(
-                SERVE.format(column=SERVING_COLUMN[space.leg]),
-                [(_serving(item.vector, space.leg), item.claim.font_id) for item in batch],
+                SERVE.format(column=column),
+                [(vector(_padded(item.vector)), item.claim.font_id) for item in batch],
             )
         cursor.executemany(
             RECORD,
@@ -300,11 +211,13 @@ def save(connection: Connection, space: Space, run_id: int, batch: Sequence[Inde
                     item.claim.input_hash,
                     item.file.sha256 if item.file else None,
                     run_id,
-                    None if serving else _serving(item.vector, "vl"),
+                    None if serving else FullVector(_padded(item.vector)),
                 )
                 for item in batch
             ],
         )
+        if serving and space.leg == "text":
+            cursor.execute(STAMP, {"space_id": space.id, "ids": list(kept)})
         measured = [
             (Jsonb(item.traits.to_json()), item.claim.font_id) for item in batch if item.traits
         ]
@@ -326,7 +239,7 @@ def fail(
     """Record why a font could not be indexed, and when to try again."""
     with connection.transaction():
         if file:
-            connection.execute(SAW_FILE, [file.url, file.sha256, file.size, file.origin])
+            saw_files(connection, [file])
         connection.execute(
             FAIL,
             {
@@ -343,8 +256,18 @@ def fail(
         connection.execute(END_LEASES, [run_id, [font.font_id]])
 
 
-def _serving(vector: Vector, leg: Leg) -> FullVector | HalfVector:
-    """Zero-padded to the column's width, which leaves cosines unchanged."""
+def saw_files(connection: Connection, files: Sequence[SeenFile]) -> None:
+    """Note what stands behind URLs now: fonts whose vector was made from other bytes get pending."""
+    with connection.cursor() as cursor:
+        cursor.executemany(SAW_FILE, [_row(file) for file in files])
+
+
+def _row(file: SeenFile) -> tuple[str, str, int, str]:
+    return file.url, file.sha256, file.size, file.origin
+
+
+def _padded(vector: Vector) -> Vector:
+    """To the column's width with zeros, which leaves cosines unchanged."""
     padded = np.zeros(SERVING_DIMENSION, dtype=np.float32)
     padded[: vector.size] = vector
-    return FullVector(padded) if leg == "text" else HalfVector(padded)
+    return padded

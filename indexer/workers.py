@@ -14,11 +14,13 @@ from typing import Self
 
 from pebble import ProcessExpired, ProcessPool
 
-from indexer.errors import FontError
+from indexer.errors import FontError, UserError
 from indexer.fetch.files import FetchedFile, FontFiles
-from indexer.prepare import Prepared, PreparedCache, limit_memory, prepare_file
+from indexer.fontfile import describe
+from indexer.pending import Claim
+from indexer.prepare import Prepared, PreparedCache, prepare_file, start_process
 from indexer.sheet.render import SheetSpec
-from indexer.store import Claim, SeenFile
+from indexer.store import SeenFile
 
 SECONDS_PER_FONT = 60  # an ordinary font takes a fifth of a second
 
@@ -55,7 +57,7 @@ class Preparer:
         self._threads = ThreadPoolExecutor(self.processes + 4, thread_name_prefix="fetch")
         self._pool = ProcessPool(
             self.processes,
-            initializer=limit_memory,
+            initializer=start_process,
             # fork would copy this process's threads and database connection
             context=multiprocessing.get_context("spawn"),
         )
@@ -96,10 +98,16 @@ class Preparer:
             if claim.url is None:
                 raise FontError("fetch", "The font has no file address in fonts.files.")
             fetched = self._files.fetch(claim.url)
+            if claim.file_sha256 not in (None, fetched.sha256):
+                # another host has seen newer bytes than our cache holds
+                fetched = self._files.fetch(claim.url, refresh=True)
             file = seen(claim.url, fetched)
             return Outcome(claim=claim, file=file, prepared=self._prepare(fetched))
-        except FontError as error:
-            return Outcome(claim=claim, file=file, error=error)
+        except UserError:  # nothing can be fetched by anyone: no font is to blame
+            raise
+        except Exception as error:  # noqa: BLE001 - libraries raise anything on hostile bytes
+            bad = error if isinstance(error, FontError) else describe(error, "render")
+            return Outcome(claim=claim, file=file, error=bad)
 
     def _prepare(self, fetched: FetchedFile) -> Prepared:
         known = self._cache.get(fetched.sha256, fetched.face_index)

@@ -2,12 +2,15 @@
 
 from alembic import context
 from sqlalchemy import text
+from sqlalchemy.engine import Connection
 
 from indexer.database import Database
 from indexer.schema import connected
 from indexer.settings import Settings
 
 ADVISORY_LOCK = 4_096_001  # any number, the same in every process
+# a migration that waits for a lock makes all later readers wait behind it
+LOCK_TIMEOUT = "set lock_timeout = '4s'"
 
 OPTIONS = {
     "version_table_schema": "font_index",  # the product may have an alembic_version of its own
@@ -15,12 +18,9 @@ OPTIONS = {
 }
 
 
-def run_online() -> None:
-    connection = context.config.attributes.get("connection")
-    if connection is None:
-        connection = connected(Database.from_settings(Settings()).conninfo)
+def run_online(connection: Connection) -> None:
+    connection.execute(text(LOCK_TIMEOUT))
     connection.execute(text(f"select pg_advisory_lock({ADVISORY_LOCK})"))
-    connection.execute(text("set lock_timeout = '4s'"))
     connection.execute(text("create schema if not exists font_index"))
     connection.commit()
     try:
@@ -35,12 +35,17 @@ def run_online() -> None:
 
 def run_offline() -> None:
     context.configure(dialect_name="postgresql", literal_binds=True, **OPTIONS)
+    context.get_context().impl.static_output(f"{LOCK_TIMEOUT};")
     context.get_context().impl.static_output("create schema if not exists font_index;")
     with context.begin_transaction():
         context.run_migrations()
 
 
+given = context.config.attributes.get("connection")
 if context.is_offline_mode():
     run_offline()
-else:
-    run_online()
+elif given is not None:
+    run_online(given)
+else:  # called by the alembic command
+    with connected(Database.from_settings(Settings()).conninfo) as connection:
+        run_online(connection)

@@ -13,6 +13,8 @@ comment on column public.fonts.traits is
   'Typographic measurements of the regular style; ratios, see the README. A key is absent where the font lacks the glyphs.';
 
 revoke all on schema font_index from public;
+-- No foreign key points to public.fonts: it would lock the product's rows, and forbid it to truncate. Rows
+-- of fonts that are gone are swept by the next run.
 comment on schema font_index is 'Bookkeeping of the font indexing job. Private: not for the API.';
 
 create table font_index.spaces (
@@ -52,22 +54,22 @@ create table font_index.files (
 comment on table font_index.files is 'What was last found behind a URL of fonts.files.';
 
 create table font_index.embeddings (
-  font_id uuid not null references public.fonts on delete cascade,
+  font_id uuid not null,
   space_id text not null references font_index.spaces,
   input_hash bytea not null,
   file_sha256 text,
   run_id bigint not null references font_index.runs,
   indexed_at timestamptz not null default now(),
-  embedding halfvec(4096),
-  primary key (font_id, space_id)
+  embedding vector(4096),
+  vector_md5 text,
+  primary key (space_id, font_id)
 );
-create index embeddings_space_id on font_index.embeddings (space_id);
 create index embeddings_run_id on font_index.embeddings (run_id);
 comment on table font_index.embeddings is
-  'One row per font and space: from which inputs its vector was made. The vector itself stands here for candidate and retired spaces, and in public.fonts (null here) for the active one.';
+  'One row per font and space: from which inputs its vector was made. The vector itself stands here for candidate and retired spaces, and in public.fonts (null here) for the active one. vector_md5 tells a text vector of ours from one that the product has put in its place.';
 
 create table font_index.failures (
-  font_id uuid not null references public.fonts on delete cascade,
+  font_id uuid not null,
   space_id text not null references font_index.spaces,
   input_hash bytea not null,
   file_sha256 text,
@@ -77,20 +79,18 @@ create table font_index.failures (
   first_at timestamptz not null default now(),
   last_at timestamptz not null default now(),
   next_try_at timestamptz,
-  primary key (font_id, space_id)
+  primary key (space_id, font_id)
 );
-create index failures_space_id on font_index.failures (space_id);
 comment on table font_index.failures is
   'Fonts that could not be indexed as they are. next_try_at is null in quarantine: after the last attempt, until the font or its file changes.';
 
 create table font_index.leases (
-  font_id uuid not null references public.fonts on delete cascade,
+  font_id uuid not null,
   space_id text not null references font_index.spaces,
   run_id bigint not null references font_index.runs on delete cascade,
   expires_at timestamptz not null,
-  primary key (font_id, space_id)
+  primary key (space_id, font_id)
 );
-create index leases_space_id on font_index.leases (space_id);
 create index leases_run_id on font_index.leases (run_id);
 comment on table font_index.leases is
   'Fonts that a run is working on. Rows, not session locks: they hold through a transaction pooler and expire with a dead worker.';

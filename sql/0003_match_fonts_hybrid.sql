@@ -60,8 +60,9 @@ begin
   return query
   with similarities as (
     select f.id,
-           1 - (f.embedding <=> query_embedding) as text_similarity,
-           1 - (f.embedding_vl <=> query_embedding_vl) as vl_similarity
+           -- a stored vector of zeros has no direction: its cosine is NaN, which would sort first
+           nullif(1 - (f.embedding <=> query_embedding), 'NaN') as text_similarity,
+           nullif(1 - (f.embedding_vl <=> query_embedding_vl), 'NaN') as vl_similarity
       from public.fonts f
   ),
   ranked as (

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-pytest_plugins = ["tests.fix_database", "tests.fix_fonts", "tests.fix_servers"]
+pytest_plugins = [
+    "tests.fix_database",
+    "tests.fix_fonts",
+    "tests.fix_servers",
+    "tests.fix_embedding_service",
+]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

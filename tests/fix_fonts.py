@@ -12,6 +12,7 @@ from eval.parametric import ParametricFont
 from indexer.database import Connection
 from indexer.fetch.cache import FileCache
 from indexer.fetch.files import FontFiles
+from indexer.fetch.http import Downloader
 from indexer.prepare import PreparedCache
 from indexer.sheet.render import SheetSpec
 from indexer.workers import Preparer
@@ -42,7 +43,12 @@ def add_fonts(tmp_path: Path) -> AddFonts:
 
 @pytest.fixture
 def files(tmp_path: Path) -> FontFiles:
-    return FontFiles(FileCache(tmp_path / "cache"), mode="npm", allow_file=True)
+    return FontFiles(
+        FileCache(tmp_path / "cache"),
+        mode="npm",
+        allow_file=True,
+        downloader=Downloader(allow_private=True),
+    )
 
 
 @pytest.fixture

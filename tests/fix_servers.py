@@ -112,16 +112,22 @@ def versioned(body: bytes, etag: str, *, breaks_after: int | None = None) -> Ans
     return answer
 
 
+@contextlib.contextmanager
+def running(server: ThreadingHTTPServer) -> Iterator[None]:
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
 @pytest.fixture
 def web() -> Iterator[Web]:
     web = Web()
-    thread = threading.Thread(target=web.server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    yield web
-    web.stopped.set()
-    web.server.shutdown()
-    web.server.server_close()
-    thread.join()
+    with running(web.server):
+        yield web
+        web.stopped.set()
 
 
 def tarball(files: Mapping[str, bytes], *, top: str = "package") -> bytes:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
+import termios
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +21,7 @@ from fontTools.ttLib import TTFont
 from eval.parametric import ParametricFont
 from indexer.cli import main
 from indexer.database import Connection, Database
+from tests.fix_embedding_service import Answer, Script, Service
 from tests.fix_fonts import AddFonts
 
 Indexer = Callable[..., subprocess.CompletedProcess[str]]
@@ -107,6 +112,33 @@ def test_a_run_with_a_failure_says_so_and_exits_with_1(
     assert "0 failed" in indexer("backfill").stdout  # it waits for its next try
 
 
+def test_on_a_terminal_a_bar_shows_rate_and_time_left(
+    database: Database, connection: Connection, add_fonts: AddFonts, tmp_path: Path
+) -> None:
+    add_fonts(connection, 3)
+    leader, follower = os.openpty()
+    termios.tcsetwinsize(follower, (24, 120))
+    done = subprocess.Popen(
+        [sys.executable, "-m", "indexer", "backfill"],
+        env={
+            **os.environ,
+            "DATABASE_URL": database.conninfo,
+            "FONTSIGHT_CACHE_DIR": str(tmp_path / "cache"),
+        },
+        stdout=subprocess.PIPE,
+        stderr=follower,
+    )
+    os.close(follower)
+    shown = b""
+    with contextlib.suppress(OSError):  # the terminal is gone when the process is
+        while part := os.read(leader, 4096):
+            shown += part
+    os.close(leader)
+    done.communicate(timeout=60)
+    assert done.returncode == 0, shown
+    assert re.search(r"vl: 100%.*3/3 \[00:0\d<00:00, .*font.*failed=0\]", shown.decode())
+
+
 def test_sync_finds_a_changed_file(
     indexer: Indexer, connection: Connection, add_fonts: AddFonts
 ) -> None:
@@ -139,6 +171,52 @@ def test_the_products_text_vectors_are_not_mixed_with_offline_ones(
     assert "text leg left out: it has no vectors" in found.stderr
 
 
+def test_a_configured_service_fills_the_text_leg_and_answers_queries(
+    database: Database,
+    connection: Connection,
+    add_fonts: AddFonts,
+    tmp_path: Path,
+    service: Service,
+) -> None:
+    add_fonts(connection, 3)
+    service.scripts = [with_dimension(64)]
+    run = runner(
+        tmp_path,
+        DATABASE_URL=database.conninfo,
+        TEXT_EMBEDDING_URL=service.url,
+        TEXT_EMBEDDING_API_KEY="hush-hush",
+        TEXT_EMBEDDING_MODEL="test-embedding",
+        TEXT_EMBEDDING_DIMENSION="64",
+    )
+    done = run("backfill")
+    assert "text: 3 embedded" in done.stdout
+    assert "text leg: test-embedding by http://127.0.0.1" in done.stderr
+    assert "hush-hush" not in done.stdout + done.stderr
+    # the product's own text of a font, and the service knows us by the key
+    assert service.requests[0]["input"][0] == "Name: Font 00. Category: serif. Tags: latin"
+    assert service.headers[0]["authorization"] == "Bearer hush-hush"
+    text = json.loads(run("search", "bold", "--alpha", "1", "--json").stdout)
+    assert [hit["text_rank"] for hit in text] == [1, 2, 3]
+    # without the key, the leg is left out and the reason said; the other goes on
+    found = runner(tmp_path, DATABASE_URL=database.conninfo)("search", "bold")
+    assert "text leg left out" in found.stderr
+    assert "Font 0" in found.stdout
+
+
+def with_dimension(dimension: int) -> Script:
+    def answer(request: dict[str, Any]) -> Answer:
+        data = [
+            {
+                "index": index,
+                "embedding": [float(n) for n in hashlib.sha512(text.encode()).digest()[:dimension]],
+            }
+            for index, text in enumerate(request["input"])
+        ]
+        return 200, {}, {"data": data}
+
+    return answer
+
+
 def test_only_picks_fonts_by_name(
     indexer: Indexer, connection: Connection, add_fonts: AddFonts
 ) -> None:
@@ -163,8 +241,27 @@ def test_a_database_that_is_not_set_up_is_refused_with_the_command_to_run(
 
 def test_the_printed_migration_is_sql_alone(indexer: Indexer) -> None:
     text = indexer("migrate", "--sql").stdout
-    assert text.startswith("create schema if not exists font_index;")
-    assert "indexer" not in text.splitlines()[0]
+    assert text.startswith("set lock_timeout")
+    assert "create schema if not exists font_index;" in text
+
+
+def test_errors_of_the_database_are_sentences(
+    empty_database: Database, database: Database, tmp_path: Path
+) -> None:
+    with empty_database.connect() as connection:
+        connection.execute("create table public.fonts (id int)")
+    run = runner(tmp_path, DATABASE_URL=empty_database.conninfo)
+    said = run("migrate", expect=1).stderr
+    assert "not the table that this project indexes" in said
+    assert "Point DATABASE_URL at the font database" in said
+    assert "create table" not in said
+    with database.connect() as connection:
+        connection.execute("update font_index.alembic_version set version_num = '9999'")
+    run = runner(tmp_path, DATABASE_URL=database.conninfo)
+    assert "Upgrade fontsight" in run("migrate", expect=1).stderr
+    assert "There is no revision 9999" in run("migrate", "--sql", "--from", "9999", expect=1).stderr
+    wrong = runner(tmp_path, DATABASE_URL=database.conninfo, TEXT_EMBEDDING_DIMENSION="many")
+    assert "TEXT_EMBEDDING_DIMENSION" in wrong("status", expect=1).stderr
 
 
 def test_without_database_url_the_embedded_postgres_is_used_and_said(tmp_path: Path) -> None:
@@ -223,7 +320,8 @@ def test_every_command_has_help_with_an_example(
     path: tuple[str, ...], command: click.Command
 ) -> None:
     assert command.help
-    assert f"indexer {path[0]}" in command.help, "the help shows an example"
+    # \b keeps the lines of the example apart
+    assert f"\b\n    Example:  indexer {path[0]}" in command.help
     for parameter in command.params:
         if isinstance(parameter, click.Option) and parameter.name not in ("limit", "fonts"):
             assert parameter.help, f"{parameter.name} is not explained"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,12 +25,14 @@ from indexer.embed.protocol import Document, Embedder, Model, Vector, normalised
 from indexer.errors import EmbedderUnavailable, FontError, UserError
 from indexer.fetch.files import FontFiles
 from indexer.job import Report
+from indexer.pending import EVERYTHING, Selection, pending
 from indexer.sheet.render import SheetSpec
 from indexer.spaces import Space
-from indexer.store import Selection
+from indexer.store import Indexed
 from indexer.text import DESCRIBED, LIGHT
 from indexer.workers import Preparer
 from tests.fix_fonts import AddFonts
+from tests.fix_servers import Web, versioned
 
 MakePreparer = Callable[[], Preparer]
 
@@ -148,9 +153,7 @@ def test_a_change_re_embeds_just_the_font_and_the_leg_that_it_touches(
     run_text(connection)
     connection.execute("update fonts set tags = '{latin,greek}' where name = 'Font 02'")
     space = vl_space(MeasuredTraits())
-    assert [(f.name, f.reason) for f in store.pending(connection, space)] == [
-        ("Font 02", "changed text")
-    ]
+    assert [(f.name, f.reason) for f in pending(connection, space)] == [("Font 02", "changed text")]
     assert run(connection, make_preparer).embedded == 1
     assert run_text(connection).embedded == 1
     # the short text beside the sheet holds no description, the text leg's does
@@ -260,6 +263,24 @@ def test_a_failed_font_waits_for_its_next_try_and_is_quarantined_after_the_last(
     assert again.failed == 1
 
 
+def test_a_changed_font_starts_its_attempts_anew(
+    connection: Connection, add_fonts: AddFonts, make_preparer: MakePreparer
+) -> None:
+    [path] = add_fonts(connection, 1)
+    path.write_bytes(b"not a font")
+    run(connection, make_preparer)
+    connection.execute("update font_index.failures set attempts = 4, next_try_at = now()")
+    connection.execute("update fonts set tags = '{greek}'")
+    assert run(connection, make_preparer).failed == 1
+    attempts, wait = (
+        connection.execute(
+            "select attempts, next_try_at - last_at from font_index.failures"
+        ).fetchone()
+        or ()
+    )
+    assert (attempts, wait) == (1, store.FIRST_RETRY)
+
+
 def test_a_mended_file_is_tried_at_once_and_its_failure_forgotten(
     connection: Connection, add_fonts: AddFonts, make_preparer: MakePreparer, files: FontFiles
 ) -> None:
@@ -294,7 +315,7 @@ def test_the_file_of_the_weight_nearest_to_regular_stands_for_the_family(
         "Named": {"regular": "regular", "700": "bold"},
     }.items():
         connection.execute("insert into fonts (name, files) values (%s, %s)", [name, Jsonb(files)])
-    fonts = store.pending(connection, vl_space(MeasuredTraits()))
+    fonts = pending(connection, vl_space(MeasuredTraits()))
     assert {font.name: font.url for font in fonts} == {
         "Usual": "regular", "Heavy": "bold", "Slanted too": "medium", "Named": "regular",
     }  # fmt: skip
@@ -340,20 +361,100 @@ def test_an_interrupted_run_keeps_its_batches_and_the_next_does_the_rest(
     assert run(connection, make_preparer, embedder).embedded == 6
 
 
-def test_two_workers_never_claim_the_same_font(
+def test_workers_at_the_same_moment_never_claim_the_same_font(
     database: Database, connection: Connection, add_fonts: AddFonts
 ) -> None:
-    add_fonts(connection, 6)
+    add_fonts(connection, 30)
     space = vl_space(MeasuredTraits())
     spaces.register(connection, space)
-    with database.open() as other:
-        work = store.pending(connection, space)
-        first = store.start_run(connection, space, {})
-        second = store.start_run(other, space, {})
-        mine = store.claim(connection, space, first, work[:4], store.EVERYTHING)
-        theirs = store.claim(other, space, second, work, store.EVERYTHING)
-    assert len(mine) == 4
-    assert {f.name for f in theirs} == {"Font 04", "Font 05"}
+    work = pending(connection, space)
+    ready = threading.Barrier(4)
+
+    def worker() -> list[str]:
+        with database.open() as own:
+            run_id = store.start_run(own, space, {})
+            taken: list[str] = []
+            ready.wait()
+            for start in range(0, 30, 3):
+                part = work[start : start + 3]
+                taken += [f.name for f in store.claim(own, space, run_id, part, EVERYTHING)]
+            return taken
+
+    with ThreadPoolExecutor(4) as threads:
+        claims = [future.result() for future in [threads.submit(worker) for _ in range(4)]]
+    names = [name for taken in claims for name in taken]
+    assert len(names) == len(set(names)) == 30
+
+
+def test_a_batch_renews_the_leases_of_what_is_still_in_flight(
+    connection: Connection, add_fonts: AddFonts
+) -> None:
+    add_fonts(connection, 2)
+    space = vl_space(MeasuredTraits())
+    spaces.register(connection, space)
+    run_id = store.start_run(connection, space, {})
+    first, _ = store.claim(connection, space, run_id, pending(connection, space), EVERYTHING)
+    connection.execute("update font_index.leases set expires_at = now() + interval '1 second'")
+    vector = normalised(np.ones(8, dtype=np.float32))
+    store.save(
+        connection, space, run_id, [Indexed(claim=first, vector=vector, traits=None, file=None)]
+    )
+    left = scalar(connection, "select min(expires_at - now()) from font_index.leases")
+    assert left > timedelta(minutes=9)
+
+
+def test_a_vector_that_the_product_put_in_place_of_ours_is_the_products(
+    connection: Connection, add_fonts: AddFonts
+) -> None:
+    add_fonts(connection, 2)
+    run_text(connection)
+    connection.execute(
+        "update fonts set embedding = array_fill(1, array[4096])::vector, description = 'Theirs.'"
+        " where name = 'Font 01'"
+    )
+    theirs = scalar(connection, "select embedding::text from fonts where name = 'Font 01'")
+    assert run_text(connection).embedded == 0
+    assert scalar(connection, "select embedding::text from fonts where name = 'Font 01'") == theirs
+    assert spaces.foreign_vectors(connection, "text") == 1
+    assert run_text(connection).pending == 0
+
+
+def test_a_vector_that_was_lost_is_made_again(
+    connection: Connection, add_fonts: AddFonts, make_preparer: MakePreparer
+) -> None:
+    add_fonts(connection, 2)
+    run(connection, make_preparer)
+    connection.execute("update fonts set embedding_vl = null where name = 'Font 01'")
+    assert status.read(connection).legs["vl"]["pending"] == {"lost": 1}
+    assert run(connection, make_preparer).embedded == 1
+
+
+def test_a_stale_cache_does_not_undo_what_another_host_has_seen(
+    connection: Connection, tmp_path: Path, files: FontFiles, web: Web, make_preparer: MakePreparer
+) -> None:
+    old, new = ParametricFont(x_height=0.6).build(), ParametricFont(x_height=0.8).build()
+    web.pages["/font.ttf"] = versioned(old, '"1"')
+    url = web.url("/font.ttf")
+    connection.execute("insert into fonts (name, files) values ('F', %s)", [Jsonb({"400": url})])
+    run(connection, make_preparer)
+    web.pages["/font.ttf"] = versioned(new, '"2"')
+    digest = hashlib.sha256(new).hexdigest()
+    connection.execute("update font_index.files set sha256 = %s", [digest])  # the other host's look
+    assert run(connection, make_preparer).embedded == 1
+    assert scalar(connection, "select file_sha256 from font_index.embeddings") == digest
+    assert scalar(connection, "select sha256 from font_index.files") == digest
+
+
+def test_a_prepared_sheet_that_was_cut_short_is_made_again(
+    connection: Connection, add_fonts: AddFonts, make_preparer: MakePreparer, tmp_path: Path
+) -> None:
+    [path] = add_fonts(connection, 1)
+    with make_preparer() as preparer:
+        sheet = preparer.sheet(path.as_uri())
+    for kept in (tmp_path / "prepared").rglob("*.json"):
+        kept.write_bytes(b"")
+    with make_preparer() as preparer:
+        assert preparer.sheet(path.as_uri()) == sheet
 
 
 def test_the_fonts_of_a_dead_process_are_free_at_once(
@@ -363,11 +464,11 @@ def test_the_fonts_of_a_dead_process_are_free_at_once(
     space = vl_space(MeasuredTraits())
     spaces.register(connection, space)
     dead = store.start_run(connection, space, {})
-    store.claim(connection, space, dead, store.pending(connection, space), store.EVERYTHING)
+    store.claim(connection, space, dead, pending(connection, space), EVERYTHING)
     connection.execute("update font_index.runs set process_id = 2147483646 where id = %s", [dead])
-    assert {f.reason for f in store.pending(connection, space)} == {"leased"}
+    assert {f.reason for f in pending(connection, space)} == {"leased"}
     store.start_run(connection, space, {})
-    assert {f.reason for f in store.pending(connection, space)} == {"new"}
+    assert {f.reason for f in pending(connection, space)} == {"new"}
 
 
 def test_the_fonts_of_a_dead_host_are_free_when_their_leases_expire(
@@ -377,10 +478,10 @@ def test_the_fonts_of_a_dead_host_are_free_when_their_leases_expire(
     space = vl_space(MeasuredTraits())
     spaces.register(connection, space)
     run_id = store.start_run(connection, space, {})
-    store.claim(connection, space, run_id, store.pending(connection, space), store.EVERYTHING)
+    store.claim(connection, space, run_id, pending(connection, space), EVERYTHING)
     connection.execute("update font_index.runs set host = 'elsewhere'")
     connection.execute("update font_index.leases set expires_at = now()")
-    assert [f.reason for f in store.pending(connection, space)] == ["new"]
+    assert [f.reason for f in pending(connection, space)] == ["new"]
 
 
 def test_a_font_deleted_meanwhile_is_skipped(

@@ -121,3 +121,9 @@ def test_not_a_number_is_refused(connection: Connection) -> None:
         connection.execute(
             "select * from match_fonts_hybrid(array_fill('nan'::real, array[4096])::vector, null, 0, 1)"
         )
+
+
+def test_a_stored_vector_of_zeros_is_found_by_nothing(connection: Connection) -> None:
+    add(connection, "Zero", vl=np.zeros(DIMENSION, dtype=np.float32))
+    add(connection, "Far", vl=axis(1, 3))
+    assert names(match(connection, text=None, vl=axis(1))) == ["Far"]

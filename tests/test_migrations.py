@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import psycopg
 import pytest
+from alembic.script import ScriptDirectory
 
 from indexer import schema
 from indexer.database import Connection, Database
 from indexer.errors import UserError
 
+ROOT = Path(__file__).parent.parent
 PRODUCT = """
     create table public.fonts (
       id uuid primary key default gen_random_uuid(), name text not null unique, category text,
@@ -45,8 +52,24 @@ def one(connection: Connection, statement: str) -> object:
     return row[0] if row else None
 
 
-def test_there_is_one_head() -> None:
-    assert schema.head() == "0003"
+def test_the_revisions_are_one_line_to_one_head() -> None:
+    scripts = ScriptDirectory.from_config(schema.config())
+    assert scripts.get_heads() == [schema.revisions()[-1]]
+    assert [script.revision for script in scripts.walk_revisions()] == schema.revisions()[::-1]
+
+
+def test_alembics_own_command_works_in_the_checkout(empty_database: Database) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "alembic", "upgrade", "head"],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": empty_database.conninfo},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    with empty_database.open():
+        pass
 
 
 def test_an_empty_database_gets_the_product_schema_and_ours(empty_database: Database) -> None:
@@ -193,7 +216,11 @@ def test_a_password_never_reaches_an_error() -> None:
         Database.from_url("postgresql://someone:hush-hush@127.0.0.1:9/db").open()
     with pytest.raises(UserError) as malformed:
         Database.from_url("postgresql://someone:hush-hush@host:port:/x?y")
-    for error in (unreachable, malformed):
+    with pytest.raises(UserError, match="percent-encoded") as ambiguous:
+        Database.from_url("postgresql://someone:hush@hush-hush@host/db")
+    with pytest.raises(UserError, match="percent-encoded") as slashed:
+        Database.from_url("postgresql://someone:12/hush-hush@host/db")
+    for error in (unreachable, malformed, ambiguous, slashed):
         assert "hush-hush" not in repr(error.value)
         assert error.value.__cause__ is None
     assert "hush-hush" not in repr(Database.from_url("postgresql://someone:hush-hush@h/db"))
@@ -212,3 +239,12 @@ def objects(connection: Connection) -> set[tuple[object, ...]]:
         " where pronamespace = 'public'::regnamespace and proname like 'match%'"
     ).fetchall()
     return {*columns, *functions}
+
+
+def test_the_product_may_truncate_its_table(database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute("truncate public.fonts")
+
+
+def test_the_printed_sql_does_not_wait_long_for_a_lock() -> None:
+    assert schema.upgrade_sql().lstrip().startswith("set lock_timeout")

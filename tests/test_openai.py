@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import numpy as np
@@ -20,25 +16,10 @@ from pydantic import SecretStr
 from indexer.embed.openai import OPENROUTER_MODEL, OPENROUTER_URL, OpenAICompatible, Patience
 from indexer.embed.protocol import Document, Embedder
 from indexer.errors import EmbedderUnavailable, FontError, UserError
+from tests.fix_embedding_service import DIMENSION, Answer, Script, Service, good, numbers_of
 
 KEY = "sk-or-v1-0123456789abcdef"
 QUICK = Patience(attempts=3, first_wait_s=0.01, longest_wait_s=0.05, timeout_s=5)
-DIMENSION = 8
-
-Answer = tuple[int, dict[str, str], Any]  # status, headers, body: JSON or bytes
-Script = Callable[[dict[str, Any]], Answer]
-
-
-def numbers_of(text: str) -> list[float]:
-    return [byte / 255 for byte in hashlib.sha256(text.encode()).digest()[:DIMENSION]]
-
-
-def good(request: dict[str, Any]) -> Answer:
-    data = [
-        {"object": "embedding", "index": index, "embedding": numbers_of(text)}
-        for index, text in enumerate(request["input"])
-    ]
-    return 200, {}, {"object": "list", "data": data, "model": request["model"]}
 
 
 def changed(change: Callable[[list[dict[str, Any]]], Any]) -> Script:
@@ -53,63 +34,6 @@ def changed(change: Callable[[list[dict[str, Any]]], Any]) -> Script:
 
 def always(status: int, body: Any = b"", **headers: str) -> Script:
     return lambda request: (status, headers, body)
-
-
-class Service:
-    """An embedding service that answers by script: the last one stays."""
-
-    def __init__(self) -> None:
-        self.scripts: list[Script] = [good]
-        self.requests: list[dict[str, Any]] = []
-        self.headers: list[dict[str, str]] = []
-        self.connections = 0
-        service = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def setup(self) -> None:
-                super().setup()
-                service.connections += 1
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                request = {**json.loads(body), "path": self.path}
-                service.requests.append(request)
-                service.headers.append({k.lower(): v for k, v in self.headers.items()})
-                scripts = service.scripts
-                script = scripts.pop(0) if len(scripts) > 1 else scripts[0]
-                status, headers, answer = script(request)
-                payload = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name.replace("_", "-"), value)
-                self.send_header("Content-Length", str(len(payload)))
-                self.end_headers()
-                self.wfile.write(payload)
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.server.block_on_close = False
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_address[1]}/v1"
-
-
-@pytest.fixture
-def service() -> Iterator[Service]:
-    service = Service()
-    thread = threading.Thread(target=service.server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    yield service
-    service.server.shutdown()
-    service.server.server_close()
-    thread.join()
 
 
 @pytest.fixture

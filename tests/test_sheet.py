@@ -13,7 +13,7 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.ttLib import TTFont
 from fontTools.ttLib.tables import otTables
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -109,7 +109,7 @@ def blobs(darkness: np.ndarray) -> int:
 def assert_sound(darkness: np.ndarray, spec: SheetSpec | None = None) -> None:
     spec = spec or SheetSpec()
     assert darkness.shape == (spec.height, spec.width)
-    assert darkness.max() >= 128
+    assert darkness.max() >= 64
     inside = darkness[spec.margin : -spec.margin, spec.margin : -spec.margin]
     assert inside.sum() == darkness.sum()
 
@@ -451,6 +451,7 @@ coordinate = st.integers(-16000, 16000)
     ),
     st.sampled_from([16, 1000, 2048, 16384]),
 )
+@example([(6397, 0, 6401, 225, 489)], 2048)  # a hairline of a fortieth of a pixel
 def test_glyphs_of_any_shape_are_drawn_or_refused(
     shapes: list[tuple[int, int, int, int, int]], em: int
 ) -> None:

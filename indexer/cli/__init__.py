@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+
 import click
 import psycopg
+from pydantic import ValidationError
 
 from indexer import __version__
 from indexer.cli import demo, imports, indexing, migrate, render, search, spaces, status
@@ -11,29 +14,45 @@ from indexer.errors import UserError
 
 
 class Commands(click.Group):
-    """Says errors that the user can act on as a sentence; all others keep their traceback."""
+    """Says what a user can act on as a sentence; a defect of ours keeps its traceback."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
         except UserError as error:
             raise click.ClickException(str(error)) from error
-        except psycopg.OperationalError as error:
-            raise click.ClickException(
-                f"The database stopped answering: {str(error).strip()} "
-                "What was committed is kept; run the command again."
-            ) from error
+        except ValidationError as error:
+            raise click.ClickException(_of_settings(error)) from None
+        except psycopg.Error as error:
+            raise click.ClickException(_of_database(error)) from error
+
+
+def _of_database(error: psycopg.Error) -> str:
+    """The database's own sentence and hint. What was committed is kept."""
+    if error.diag.message_primary:
+        hint = f" {error.diag.message_hint}" if error.diag.message_hint else ""
+        return f"The database refused: {error.diag.message_primary}.{hint}"
+    first = (str(error).splitlines() or ["no reason given"])[0].rstrip(".")
+    return f"The database stopped answering: {first}. What was committed is kept; run it again."
+
+
+def _of_settings(error: ValidationError) -> str:
+    """Which variable is wrong and why, without its value."""
+    wrong = (f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors())
+    return f"The environment is not right: {'; '.join(wrong)}."
 
 
 @click.group(cls=Commands, context_settings={"auto_envvar_prefix": "FONTSIGHT"})
 @click.version_option(__version__, prog_name="indexer")
 def main() -> None:
-    r"""Index fonts by what they look like, and find them in Postgres.
+    """Index fonts by what they look like, and find them in Postgres.
 
     \b
     DATABASE_URL says which database; without it, an embedded Postgres is used.
     Start with:  indexer demo
     """
+    # what fontTools thinks of a broken font is said in our own words
+    logging.getLogger("fontTools").setLevel(logging.CRITICAL)
 
 
 for command in (

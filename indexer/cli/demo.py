@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from indexer import demo as index_demo
-from indexer import schema, search, spaces, store
+from indexer import schema, search, spaces
 from indexer.catalog import rows
 from indexer.catalog.directory import read_directory
 from indexer.catalog.family import Family
@@ -25,10 +25,10 @@ from indexer.cli.search import embedded_query
 from indexer.database import Connection, Database
 from indexer.errors import FontError, UserError
 from indexer.fetch.files import FontFiles
+from indexer.pending import Selection, file_urls
 from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec
 from indexer.spaces import SERVING_COLUMN
-from indexer.store import Selection
 from indexer.workers import Preparer
 
 HITS = 6
@@ -45,7 +45,7 @@ HITS = 6
     help="Google families from Fontsource, or the fonts installed on this system.",
 )  # fmt: skip
 def demo(fonts: int, out: Path, source: str) -> None:
-    r"""Do all of it once: migrate, import real families, render, embed, search, and leave a page.
+    """Do all of it once: migrate, import real families, render, embed, search, and leave a page.
 
     It runs on the embedded Postgres, with no GPU, key or Docker, and never touches DATABASE_URL. A
     second run does no work twice.
@@ -159,7 +159,7 @@ def _page(connection: Connection, settings: Settings, files: FontFiles) -> str:
         )
         answers.append(index_demo.Answer(query=query, hits=hits, notes=notes))
     found = {hit.id: hit for answer in answers for hit in answer.hits}
-    urls = store.file_urls(connection, list(found))
+    urls = file_urls(connection, list(found))
     with preparer(settings, SheetSpec(), files) as prepared:
         sheets = {
             font: sheet

@@ -23,7 +23,7 @@ UPDATE = click.option(
 
 @click.group("import")
 def import_() -> None:
-    r"""Fill public.fonts with families; rows that are there stay as they are.
+    """Fill public.fonts with families; rows that are there stay as they are.
 
     \b
     Example:  indexer import fontsource --limit 200
@@ -51,7 +51,7 @@ def import_() -> None:
 def fontsource(
     limit: int | None, ids: str, categories: tuple[str, ...], source: Source, update: bool
 ) -> None:
-    r"""Import families of Google Fonts, as Fontsource lists them.
+    """Import families of Google Fonts, as Fontsource lists them.
 
     The choice is the same every time, and a smaller one is the beginning of a larger one.
 
@@ -76,7 +76,7 @@ def fontsource(
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
 @UPDATE
 def directory(path: Path, update: bool) -> None:
-    r"""Import the .ttf, .otf, .ttc, .woff and .woff2 files of a folder, one row per family.
+    """Import the .ttf, .otf, .ttc, .woff and .woff2 files of a folder, one row per family.
 
     \b
     Example:  indexer import directory ~/fonts

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from indexer import embedders, job, revalidate, spaces, store
+from indexer import embedders, job, revalidate, spaces
 from indexer.cli.common import font_files, notice, opened, preparer
 from indexer.cli.progress import shown
 from indexer.database import Connection
@@ -20,10 +20,10 @@ from indexer.embed.measured import MeasuredTraits
 from indexer.embed.protocol import Embedder
 from indexer.fetch.files import FontFiles, Mode
 from indexer.job import Report
+from indexer.pending import EVERYTHING, Selection, pending
 from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec
 from indexer.spaces import Space
-from indexer.store import Selection
 from indexer.text import LIGHT, TEXT_SCHEMAS, schema_of
 
 OPTIONS = (
@@ -67,7 +67,7 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
 class Job:
     """The options that backfill and sync share."""
 
-    selection: Selection = store.EVERYTHING
+    selection: Selection = EVERYTHING
     limit: int | None = None
     vl_text: str | None = None  # None: as the serving space has it
     text_embedder: str = "auto"
@@ -78,7 +78,7 @@ class Job:
 @click.command()
 @job_options
 def backfill(dry_run: bool, **options: Any) -> None:
-    r"""Embed every font whose vectors are missing or out of date.
+    """Embed every font whose vectors are missing or out of date.
 
     What is up to date costs nothing, so running it again embeds nothing. A font that fails is
     recorded (see: indexer status) and tried again later; the exit code is then 1.
@@ -94,12 +94,12 @@ def backfill(dry_run: bool, **options: Any) -> None:
 
 @click.command()
 @click.option(
-    "--max-age", type=click.FloatRange(min=0), default=20, show_default=True, metavar="HOURS",
+    "--max-age", type=click.FloatRange(min=0), default=168, show_default=True, metavar="HOURS",
     help="Look again at files that were last looked at longer ago.",
 )  # fmt: skip
 @job_options
 def sync(max_age: float, dry_run: bool, **options: Any) -> None:
-    r"""The nightly run: look again at the font files, then embed what is new or has changed.
+    """The nightly run: look again at the font files, then embed what is new or has changed.
 
     \b
     Example:  indexer sync
@@ -121,7 +121,7 @@ def bring_up_to_date(
     """Run the job on each leg, saying on stderr by what; returns the sum of the legs' reports."""
     total = Report()
     for space, embedder in _legs(connection, settings, wanted):
-        may_serve = embedders.may_serve(connection, space, settings)
+        may_serve = embedders.may_serve(connection, space)
         state = spaces.register(connection, space, may_serve=may_serve)
         if state != "active":
             notice(
@@ -146,7 +146,10 @@ def _run(
 ) -> None:
     if dry_run:
         for space, _ in _legs(connection, settings, wanted):
-            _explain(connection, space, wanted)
+            with connection.transaction(force_rollback=True):  # as if it were known already
+                may_serve = embedders.may_serve(connection, space)
+                spaces.register(connection, space, may_serve=may_serve)
+                _explain(connection, space, wanted)
     elif bring_up_to_date(connection, settings, files, wanted).failed:
         sys.exit(1)
 
@@ -193,7 +196,7 @@ def _fill(
 
 
 def _explain(connection: Connection, space: Space, wanted: Job) -> None:
-    fonts = store.pending(connection, space, wanted.selection)
+    fonts = pending(connection, space, wanted.selection)
     work = [font for font in fonts if font.workable][: wanted.limit]
     reasons = Counter(font.reason for font in fonts)
     summary = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))

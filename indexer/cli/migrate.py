@@ -16,7 +16,7 @@ from indexer.settings import Settings
     "--from", "start", metavar="REVISION", help="With --sql: print what follows REVISION."
 )
 def migrate(sql: bool, start: str | None) -> None:
-    r"""Bring the database's schema to this version.
+    """Bring the database's schema to this version.
 
     Tables of the product are adopted as they are, or created where they do not exist. Running it
     again changes nothing.
@@ -34,8 +34,10 @@ def migrate(sql: bool, start: str | None) -> None:
     notice(f"Using {database.label}.")
     with database.connect() as connection:
         before = schema.current(connection)
-    if before == schema.head():
+    schema.require_known(before)
+    head = schema.revisions()[-1]
+    if before == head:
         click.echo(f"Already at revision {before}.")
         return
     schema.upgrade(database.conninfo)
-    click.echo(f"Migrated from {before or 'nothing'} to revision {schema.head()}.")
+    click.echo(f"Migrated from {before or 'nothing'} to revision {head}.")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import NoReturn
 
 from tqdm import tqdm
 
@@ -16,24 +16,22 @@ from indexer.job import Report
 SECONDS_BETWEEN_LINES = 10.0
 
 
-class Show(Protocol):
-    def __call__(self, report: Report) -> None: ...
-
-
 @contextmanager
-def shown(label: str) -> Iterator[Show]:
-    """Yields what the job calls after each step."""
+def shown(label: str) -> Iterator[Callable[[Report], None]]:
+    """Yields what the job calls after each step. A job without work shows nothing."""
     if not sys.stderr.isatty():
         yield _Lines(label)
         return
-    bar = tqdm[None](desc=label, unit="font", dynamic_ncols=True, file=sys.stderr, delay=0.5)
+    with ExitStack() as stack:
+        bars: list[tqdm[NoReturn]] = []
 
-    def show(report: Report) -> None:
-        bar.total = report.pending
-        bar.set_postfix(failed=report.failed, refresh=False)
-        bar.update(report.embedded + report.failed - bar.n)
+        def show(report: Report) -> None:
+            if not bars:
+                bar = tqdm(desc=label, unit="font", total=report.pending, dynamic_ncols=True)
+                bars.append(stack.enter_context(bar))
+            bars[0].set_postfix(failed=report.failed, refresh=False)
+            bars[0].update(report.embedded + report.failed - bars[0].n)
 
-    with bar:
         yield show
 
 

@@ -23,7 +23,7 @@ from indexer.traits.wording import describe_traits
 @click.option("--face", default=0, show_default=True, help="Which face of a collection (.ttc).")
 @click.option("--traits", is_flag=True, help="Print what was measured, as JSON.")
 def render(font: Path, output: Path, face: int, traits: bool) -> None:
-    r"""Render the glyph sheet of one font file.
+    """Render the glyph sheet of one font file.
 
     \b
     Example:  indexer render Inter.ttf -o sheet.png --traits

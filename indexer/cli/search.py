@@ -28,7 +28,7 @@ from indexer.spaces import Leg
 @click.option("--limit", type=click.IntRange(1, 200), default=10, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
 def search(query: str, alpha: float, limit: int, as_json: bool) -> None:
-    r"""Find fonts by a description of what they look like.
+    """Find fonts by a description of what they look like.
 
     Each row shows the fused score and, per leg, the cosine and the rank in the whole table. A leg
     whose embedder is not at hand, or does not understand the query, is left out and said so.
@@ -47,6 +47,8 @@ def search(query: str, alpha: float, limit: int, as_json: bool) -> None:
         hits = index_search.match(
             connection, text=vectors["text"], vl=vectors["vl"], alpha=alpha, count=limit
         )
+    if not hits:
+        notice("No font has a vector yet. Run: indexer backfill")
     if as_json:
         click.echo(json.dumps([asdict(hit) for hit in hits], indent=2, default=str))
         return

@@ -11,7 +11,7 @@ from indexer.settings import Settings
 
 @click.group()
 def spaces() -> None:
-    r"""See the embedding spaces, and switch search from one to another.
+    """See the embedding spaces, and switch search from one to another.
 
     \b
     Example:  indexer spaces list
@@ -21,7 +21,7 @@ def spaces() -> None:
 
 @spaces.command("list")
 def list_() -> None:
-    r"""List the spaces: id, leg, state, model and how many fonts have a vector.
+    """List the spaces: id, leg, state, model and how many fonts have a vector.
 
     \b
     Example:  indexer spaces list
@@ -40,7 +40,7 @@ def list_() -> None:
 @click.argument("space_id")
 @click.option("--force", is_flag=True, help="Also where it has fewer fonts than the serving space.")
 def activate(space_id: str, force: bool) -> None:
-    r"""Let search use the space whose id starts with SPACE_ID, in one transaction.
+    """Let search use the space whose id starts with SPACE_ID, in one transaction.
 
     The space that served until then is kept; activating it again switches back.
 

@@ -15,7 +15,7 @@ from indexer.settings import Settings
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def status(as_json: bool) -> None:
-    r"""Say how many fonts are indexed, pending and failing, and why.
+    """Say how many fonts are indexed, pending and failing, and why.
 
     \b
     Example:  indexer status --json

@@ -18,12 +18,15 @@ def downgrade() -> None:
     if not context.is_offline_mode() and flags.get("drop") != "embeddings":
         filled = (
             op.get_bind()
-            .exec_driver_sql("select count(*) from public.fonts where embedding_vl is not null")
+            .exec_driver_sql(
+                "select (select count(embedding_vl) from public.fonts)"
+                " + (select count(embedding) from font_index.embeddings)"
+            )
             .scalar_one()
         )
         if filled:
             raise UserError(
-                f"Going back would drop {filled} vectors of fonts.embedding_vl. "
+                f"Going back would drop {filled} vectors. "
                 "To drop them all the same: alembic -x drop=embeddings downgrade 0001"
             )
     run_file("0002_font_index_down.sql")
