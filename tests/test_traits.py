@@ -22,7 +22,7 @@ from indexer.errors import FontError
 from indexer.fontfile import open_font
 from indexer.traits import Traits
 from indexer.traits.measure import measure
-from indexer.traits.raster import Glyph, find_parts
+from indexer.traits.raster import Glyph, find_parts, pieces_of_ink
 from indexer.traits.shapes import outlined
 
 BASE = ParametricFont()
@@ -243,6 +243,11 @@ def test_parts_nest_and_ink_touches_at_corners() -> None:
     assert parts.depth.tolist() == [0, 1, 2, 3]
     assert parts.area.tolist()[1:] == [16, 8, 1]
     assert find_parts(picture(["#.", ".#"]).ink).depth.tolist() == [0, 1]
+
+
+def test_pieces_of_ink_are_counted_for_each_of_several_glyphs() -> None:
+    drawings = [["#.#"], ["#####", "#...#", "#.#.#", "#...#", "#####"], ["##"], ["#", ".", "#"]]
+    assert pieces_of_ink([picture(drawing) for drawing in drawings]) == [2, 2, 1, 2]
 
 
 def test_a_glyph_that_fills_the_sky_is_left_out() -> None:

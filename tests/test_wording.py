@@ -86,6 +86,29 @@ def test_broken_strokes_are_blackletter_and_neither_sans_serif_nor_rough() -> No
     )
 
 
+def test_a_broad_nib_without_broken_strokes_is_no_sans_serif() -> None:
+    said = describe_traits(replace(BROKEN, angularity=0.1, serifs=0.0))
+    assert said == "broad-nib strokes without serifs, high stroke contrast, upright"
+
+
+def test_uneven_letters_are_no_sans_serif() -> None:
+    level = Traits(serifs=0.0, weight=0.13, irregularity=0.01)
+    assert describe_traits(level) == "sans serif"
+    assert describe_traits(replace(level, irregularity=0.025)) == "uneven informal letters"
+
+
+@pytest.mark.parametrize(
+    ("ink", "said"),
+    [
+        (0.1, "no Latin letters, thin strokes"),
+        (0.4, "no Latin letters"),
+        (0.7, "no Latin letters, black weight"),
+    ],
+)
+def test_another_script_is_named_and_weighed_by_its_ink(ink: float, said: str) -> None:
+    assert describe_traits(Traits(is_text=True, ink=ink, rectilinear=0.5, roughness=0.01)) == said
+
+
 @pytest.mark.parametrize(
     "other", [{"roughness": 0.2}, {"joined": 1.0}, {"unicase": 0.9}, {"contrast": 0.3}]
 )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cached_property
 from math import radians, tan
+from statistics import fmean
 
 import numpy as np
 from PIL import ImageFont
 
 from indexer.fontfile import FontFile
-from indexer.traits.raster import Drawer, Floats, Glyph, draw
+from indexer.traits.raster import Drawer, Floats, Glyph, draw, pieces_of_ink
 
 LOWER = "abcdefghijklmnopqrstuvwxyz"
 UPPER = LOWER.upper()
@@ -116,7 +117,7 @@ class _EdgeColumns:
             rows, found = np.nonzero(np.diff(glyph.ink[::6].astype(np.int8), axis=1))
             columns.append(found + offset)
             heights.append(glyph.top - 6.0 * rows)
-            offset += glyph.width + 800.0  # further than any shear moves an edge
+            offset += glyph.width + 600.0  # further than any shear moves an edge
         self._columns: Floats = np.concatenate(columns)
         self._heights: Floats = np.concatenate(heights)
 
@@ -124,19 +125,18 @@ class _EdgeColumns:
         moved = self._columns - self._heights * tan(radians(degrees))
         counts = np.bincount(np.maximum(moved * 0.5, 0.0).astype(np.int64))
         pairs = counts[:-1] + counts[1:]  # an edge between two bins counts whole
-        return float((pairs.astype(np.float64) ** 2).sum())
+        return float(pairs @ pairs)
 
 
 def touching(face: ImageFont.FreeTypeFont, pairs: Iterable[str]) -> float | None:
     """Share of pairs of letters that are one piece of ink when set side by side."""
-    pieces: dict[str, int] = {}
-    for text in {text for pair in pairs for text in (pair, *pair)}:
-        glyph = draw(face, text)
-        pieces[text] = glyph.parts.ink_count() if glyph else 0
-    known = [pair for pair in pairs if all(pieces[text] for text in (pair, *pair))]
+    texts = sorted({text for pair in pairs for text in (pair, *pair)})
+    drawn = {text: glyph for text in texts if (glyph := draw(face, text)) is not None}
+    known = [pair for pair in pairs if all(text in drawn for text in (pair, *pair))]
     if len(known) < 5:
         return None
-    return sum(pieces[pair] < pieces[pair[0]] + pieces[pair[1]] for pair in known) / len(known)
+    pieces = dict(zip(drawn, pieces_of_ink(list(drawn.values())), strict=True))
+    return fmean(pieces[pair] < pieces[pair[0]] + pieces[pair[1]] for pair in known)
 
 
 def _positive(height: float | None) -> float | None:

@@ -12,6 +12,8 @@ from math import cos, radians
 from statistics import fmean, median, pstdev
 from typing import Any
 
+import numpy as np
+
 from indexer.errors import FontError
 from indexer.fontfile import FontFile, describe
 from indexer.traits import Traits, shapes, strokes
@@ -155,11 +157,13 @@ def _other_script(font: FontFile) -> Traits:
     """What does not need Latin letters, on the letters that the font has."""
     kinds = {code: unicodedata.category(chr(code)) for code in font.cmap if code < 0x110000}
     letters = [code for code, kind in sorted(kinds.items()) if kind in ("Lo", "Ll", "Lu", "Lt")]
+    if len(letters) < 5:
+        return Traits(is_text=False)
     sample = "".join(map(chr, letters[:: max(1, len(letters) // OWN_LETTERS)][:OWN_LETTERS]))
-    drawer = Drawer(font, sample) if sample else None
-    drawn = {c: glyph for c in sample if drawer and (glyph := drawer.draw(c))}
+    drawer = Drawer(font, sample)
+    drawn = {c: glyph for c in sample if (glyph := drawer.draw(c))}
     glyphs = list(drawn.values())
-    if drawer is None or len(glyphs) < 5:
+    if len(glyphs) < 5:
         return Traits(is_text=False)
     outline = shapes.outline(drawn)
     return Traits(
@@ -183,7 +187,7 @@ def _share_outlined(alphabet: Alphabet) -> float:
 
 def _unicase(alphabet: Alphabet) -> float | None:
     pairs = [(alphabet.get(c), alphabet.get(c.upper())) for c in DIFFERENT]
-    alike = [shapes.likeness(one.ink, other.ink) for one, other in pairs if one and other]
+    alike = [shapes.likeness(one, other) for one, other in pairs if one and other]
     return fmean(alike) if len(alike) >= 8 else None
 
 
@@ -196,7 +200,7 @@ def _distinct(alphabet: Alphabet) -> float | None:
 def _ink(alphabet: Alphabet, x: float) -> float:
     low = alphabet.baseline
     glyphs = alphabet.all(LOWER).values()
-    inked = sum(float(glyph.rows(low, low + x).sum()) for glyph in glyphs)
+    inked = sum(int(np.count_nonzero(glyph.rows(low, low + x))) for glyph in glyphs)
     return inked / (x * sum(max(glyph.advance, 1.0) for glyph in glyphs))
 
 

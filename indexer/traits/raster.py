@@ -20,7 +20,7 @@ MAX_SIZE = 8000  # pixels per em, for letters that are tiny in their em
 INK = 128
 
 Bitmap = NDArray[np.bool_]
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 Integers = NDArray[np.int64]
 
 
@@ -40,6 +40,14 @@ class Glyph:
     @cached_property
     def parts(self) -> Parts:
         return find_parts(self.ink)
+
+    @cached_property
+    def square(self) -> Floats:
+        """The glyph stretched to a square of 24 pixels, 0 to 1."""
+        image = Image.fromarray(self.ink.astype(np.uint8) * np.uint8(255)).resize(
+            (24, 24), Image.Resampling.BOX
+        )
+        return np.asarray(image, dtype=np.float64) / 255
 
     @property
     def height(self) -> int:
@@ -77,9 +85,8 @@ class Glyph:
 
     def solid(self) -> Glyph:
         """The letter inside an outlined one: its outlines filled, its counters left open."""
-        parts = self.parts
-        filled = (parts.depth == 1) | (parts.depth == 2) | (parts.depth == 3)
-        ink = filled[parts.labels][1:-1, 1:-1]
+        depth = self.parts.depth
+        ink = self.parts.pixels((depth >= 1) & (depth <= 3))[1:-1, 1:-1]
         return replace(self, grey=ink.astype(np.uint8) * np.uint8(255))
 
 
@@ -87,13 +94,31 @@ class Glyph:
 class Parts:
     """Connected parts of a bitmap with a margin of one pixel, ink and paper alike.
 
-    Part 0 is the paper around the glyph. One entry a part in each array.
+    Part 0 is the paper around the glyph. One entry a part in each array but those of the runs.
     """
 
-    labels: Integers  # part of each pixel, with the margin
     area: Integers  # pixels
-    box: Integers  # first row, last row, first column, last column
     depth: Integers  # 0 paper around, 1 ink, 2 its counters, 3 ink inside them ...
+    shape: tuple[int, ...]  # of the bitmap with the margin
+    start: Integers  # of each run of equal pixels, counted through all rows
+    length: Integers  # of each run
+    part: Integers  # to which each run belongs
+    first_column: Integers  # of the first run of each part, with the margin
+
+    def pixels(self, chosen: Bitmap) -> Bitmap:
+        """The pixels of the chosen parts, with the margin. chosen: one entry a part."""
+        return np.repeat(chosen[self.part], self.length).reshape(self.shape)
+
+    @cached_property
+    def box(self) -> Integers:
+        """First row, last row, first column, last column of each part, with the margin."""
+        row, column = np.divmod(self.start, self.shape[1])
+        box = np.tile([[self.shape[0]], [-1], [self.shape[1]], [-1]], self.area.size)
+        np.minimum.at(box[0], self.part, row)
+        np.maximum.at(box[1], self.part, row)
+        np.minimum.at(box[2], self.part, column)
+        np.maximum.at(box[3], self.part, column + self.length - 1)
+        return box.T
 
     def ink_count(self, least: float = 0.005) -> int:
         """Pieces of ink, without specks below this share of all ink."""
@@ -105,9 +130,8 @@ class Parts:
 
         least: share of the box of all ink.
         """
-        frame = self.labels.size
-        found = [int(part) for part in np.flatnonzero(self.depth == 2)]
-        found = [part for part in found if self.area[part] >= least * frame]
+        frame = self.shape[0] * self.shape[1]
+        found = np.flatnonzero((self.depth == 2) & (self.area >= least * frame)).tolist()
         return sorted(found, key=lambda part: (-int(self.area[part]), part))
 
 
@@ -148,11 +172,10 @@ def draw(face: ImageFont.FreeTypeFont, text: str) -> Glyph | None:
 
 def crop(grey: NDArray[Any], left: int, top: int, advance: float) -> Glyph | None:
     """The glyph without empty margins; None without ink."""
-    inked = grey >= INK
-    rows = np.flatnonzero(inked.any(axis=1))
+    rows = np.flatnonzero(grey.max(axis=1) >= INK)
     if rows.size == 0:
         return None
-    columns = np.flatnonzero(inked.any(axis=0))
+    columns = np.flatnonzero(grey.max(axis=0) >= INK)
     return Glyph(
         grey=grey[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1],
         left=left + int(columns[0]),
@@ -164,47 +187,59 @@ def crop(grey: NDArray[Any], left: int, top: int, advance: float) -> Glyph | Non
 def find_parts(ink: Bitmap) -> Parts:
     """Connected parts of ink (8 neighbours) and of paper (4 neighbours), and how they nest.
 
-    Runs of equal pixels in a row are the nodes, so that NumPy does the work: 0.5 ms for a letter
-    of 360 pixels, against 3 ms for union-find in Python.
+    Runs of equal pixels in a row are the nodes, so that NumPy does the work: 0.25 ms for a
+    letter of 280 pixels, against 3 ms for union-find in Python.
     """
-    padded = np.pad(ink, 1)
-    width = padded.shape[1]
-    begins = np.ones(padded.shape, dtype=np.bool_)
-    begins[:, 1:] = padded[:, 1:] != padded[:, :-1]
-    start = np.flatnonzero(begins)  # of each run, counted through all rows
+    shape = (ink.shape[0] + 2, ink.shape[1] + 2)
+    padded = np.zeros(shape, dtype=np.bool_)
+    padded[1:-1, 1:-1] = ink
+    begins = np.ones(shape, dtype=np.bool_)
+    np.not_equal(padded[:, 1:], padded[:, :-1], out=begins[:, 1:])
+    start = np.flatnonzero(begins)
     length = np.diff(start, append=padded.size)
-    value = padded.ravel()[start]
-    upper, lower = _touching(start, length, value, width)
+    upper, lower = _touching(start, length, padded.ravel()[start], shape[1])
     root = _join(start.size, upper, lower)
-
-    roots, part = np.unique(root, return_inverse=True)
-    count = roots.size
-    row, column = start // width, start % width
-    box = np.empty((4, count), dtype=np.int64)
-    box[0], box[2] = padded.shape[0], width
-    box[1] = box[3] = -1
-    np.minimum.at(box[0], part, row)
-    np.maximum.at(box[1], part, row)
-    np.minimum.at(box[2], part, column)
-    np.maximum.at(box[3], part, column + length - 1)
-    depth = np.zeros(count, dtype=np.int64)
-    for index in range(1, count):  # left of the first run of a part lies what surrounds it
-        depth[index] = depth[part[roots[index] - 1]] + 1
+    is_root = root == np.arange(start.size)
+    roots, part = np.flatnonzero(is_root), (np.cumsum(is_root) - 1)[root]
+    around = part[roots - 1].tolist()  # left of the first run of a part lies what surrounds it
+    depth = [0]
+    for outer in around[1:]:
+        depth.append(depth[outer] + 1)
     return Parts(
-        labels=np.repeat(part, length).reshape(padded.shape),
-        area=np.bincount(part, weights=length, minlength=count).astype(np.int64),
-        box=box.T,
-        depth=depth,
+        area=np.bincount(part, weights=length).astype(np.int64),
+        depth=np.array(depth),
+        shape=shape,
+        start=start,
+        length=length,
+        part=part,
+        first_column=start[roots] % shape[1],
     )
+
+
+def pieces_of_ink(glyphs: list[Glyph], least: float = 0.005) -> list[int]:
+    """Parts.ink_count() of each, found in one picture of all, which is much faster."""
+    lefts = np.cumsum([0] + [glyph.width + 1 for glyph in glyphs])
+    height = max(glyph.height for glyph in glyphs)
+    if height * int(lefts[-1]) > MAX_PIXELS:  # one is very high, another very wide
+        return [glyph.parts.ink_count(least) for glyph in glyphs]
+    picture = np.zeros((height, lefts[-1]), dtype=np.bool_)
+    for glyph, left in zip(glyphs, lefts, strict=False):
+        picture[: glyph.height, left : left + glyph.width] = glyph.ink
+    parts = find_parts(picture)
+    inked = np.flatnonzero(parts.depth % 2 == 1)
+    area, column = parts.area[inked], parts.first_column[inked]
+    owner = np.searchsorted(lefts, column - 1, side="right") - 1
+    whole = np.bincount(owner, weights=area, minlength=len(glyphs))
+    counted = owner[area >= least * whole[owner]]
+    return [int(count) for count in np.bincount(counted, minlength=len(glyphs))]
 
 
 def _touching(
     start: Integers, length: Integers, value: Bitmap, width: int
 ) -> tuple[Integers, Integers]:
     """Pairs of runs of the same colour that touch from one row to the next."""
-    reach = value.astype(
-        np.int64
-    )  # ink also touches at corners; the margin keeps it inside its row
+    # Ink also touches at corners; the margin keeps it inside its row.
+    reach = value.astype(np.int64)
     first = np.searchsorted(start, start + width - reach, side="right") - 1
     last = np.searchsorted(start, start + width + length - 1 + reach, side="right") - 1
     below = start + width < start[-1] + length[-1]
@@ -230,10 +265,23 @@ def _join(count: int, upper: Integers, lower: Integers) -> Integers:
             return label
 
 
-def first_run(row: Bitmap) -> tuple[int, int] | None:
-    """Where the leftmost run of ink begins and ends (exclusive)."""
-    found = runs(row)
-    return found[0] if found else None
+def first_runs(band: Bitmap) -> Integers:
+    """Begin and end (exclusive) of the leftmost run of ink in each row that has ink."""
+    band = band[band.any(axis=1)]
+    return runs_through(band, band.argmax(axis=1))
+
+
+def runs_through(band: Bitmap, column: Integers | int) -> Integers:
+    """Begin and end (exclusive) of the run of ink around this column, which is inked in each row.
+
+    column: one for each row, or one for all.
+    """
+    width = band.shape[1]
+    offset = np.arange(width) - np.reshape(column, (-1, 1))
+    before, after = ~band & (offset < 0), ~band & (offset > 0)
+    begin = np.where(before.any(axis=1), width - before[:, ::-1].argmax(axis=1), 0)
+    end = np.where(after.any(axis=1), after.argmax(axis=1), width)
+    return np.stack([begin, end], axis=1)
 
 
 def runs(row: Bitmap) -> list[tuple[int, int]]:

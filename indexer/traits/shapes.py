@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from math import radians, sin
 from statistics import fmean
 
 import numpy as np
@@ -14,9 +15,11 @@ from indexer.traits.raster import INK, Bitmap, Floats, Glyph, Integers, runs
 
 BLUR = 1.2  # pixels at half size: the steps between pixels vanish, corners do not
 WINDOW = 5  # pixels at half size, to each side: as far as edges are compared in direction
-AXIS = 8.0  # degrees within which an outline runs along an axis
-DIAGONAL = 14.0  # degrees from the axes beyond which it is diagonal
+MARGIN = 12  # pixels: no window reaches out of the picture
+AXIS = sin(radians(8.0))  # within 8 degrees an outline runs along an axis
+DIAGONAL = sin(radians(14.0))  # beyond 14 degrees from the axes it is diagonal
 PIXEL_AXES, PIXEL_STEPS = 0.75, 0.16  # squared type has the axes but not the corners
+PACKED = 256.0  # more than a window has edge pixels: two counts fit into one sum
 SHARP = 0.3  # disorder from which a window holds a corner: 90 degrees give .5 and more
 BOWLED = frozenset("abcdeghmnopqsu")  # letters without diagonals in ordinary type
 SMOOTH = "".join(sorted(BOWLED)) + "CDEGHLOST"
@@ -72,25 +75,29 @@ def _share(parts: list[tuple[Floats, Bitmap]]) -> float:
 
 
 def _edges(glyph: Glyph) -> _Edges | None:
-    image = Image.fromarray(np.pad(glyph.grey, 8)).reduce(2)
-    field = np.asarray(image.filter(ImageFilter.GaussianBlur(BLUR)), dtype=np.float32)
+    frame = (-MARGIN, -MARGIN, glyph.width + MARGIN, glyph.height + MARGIN)
+    image = Image.fromarray(glyph.grey).crop(frame).reduce(2)
+    field = np.asarray(image.filter(ImageFilter.GaussianBlur(BLUR)))
     ink = field >= INK
     edge = ink[1:-1, 1:-1] & ~(ink[:-2, 1:-1] & ink[2:, 1:-1] & ink[1:-1, :-2] & ink[1:-1, 2:])
     rows, columns = (index + 1 for index in np.nonzero(edge))
     if rows.size < 16:
         return None
-    down = field[rows + 1, columns] - field[rows - 1, columns]
-    across = field[rows, columns + 1] - field[rows, columns - 1]
-    normal = np.arctan2(down, across, dtype=np.float64)
-    cosine, sine = np.abs(np.cos(normal)), np.abs(np.sin(normal))
-    lean = np.degrees(np.arcsin(np.minimum(cosine, sine)))
+    down = field[rows + 1, columns].astype(np.float64) - field[rows - 1, columns]
+    across = field[rows, columns + 1].astype(np.float64) - field[rows, columns - 1]
+    slope = np.hypot(down, across)
+    across, slope = np.where(slope == 0, 1, across), np.where(slope == 0, 1, slope)
+    cosine, sine = across / slope, down / slope
+    steep, flat = np.maximum(abs(cosine), abs(sine)), np.minimum(abs(cosine), abs(sine))
     # Directions are doubled, so that both edges of a hairline agree.
-    marks = np.stack([np.cos(2 * normal), np.sin(2 * normal), lean > DIAGONAL, np.ones(rows.size)])
-    x, y, diagonals, count = _around(marks, ink.shape, rows, columns)
+    diagonal = PACKED * (flat > DIAGONAL)
+    marks = np.stack([cosine**2 - sine**2, 2 * cosine * sine, 1 + diagonal])
+    x, y, packed = _around(marks, ink.shape, rows, columns)
+    diagonals, count = np.divmod(packed, PACKED)
     disorder = 1 - np.hypot(x, y) / count
     return _Edges(
-        length=1 / np.maximum(cosine, sine),  # a diagonal has fewer pixels for its length
-        along=lean < AXIS,
+        length=1 / steep,  # a diagonal has fewer pixels for its length
+        along=flat < AXIS,
         diagonal=(disorder > SHARP) & (diagonals > 0.4 * count),
         stepped=(disorder > SHARP) & (diagonals < 0.25 * count),
         disorder=disorder,
@@ -98,36 +105,42 @@ def _edges(glyph: Glyph) -> _Edges | None:
 
 
 def _around(marks: Floats, shape: tuple[int, ...], rows: Integers, columns: Integers) -> Floats:
-    """Sums of the marks of the edge pixels in the window around each of them."""
-    table = np.zeros((marks.shape[0], shape[0] + 1, shape[1] + 1), dtype=np.float32)
-    table[:, rows + 1, columns + 1] = marks
-    summed: Floats = table.cumsum(axis=1).cumsum(axis=2)
-    up, down = (rows - WINDOW).clip(0), (rows + WINDOW + 1).clip(None, shape[0])
-    left, right = (columns - WINDOW).clip(0), (columns + WINDOW + 1).clip(None, shape[1])
-    sums: Floats = (
-        summed[:, down, right] - summed[:, up, right] - summed[:, down, left] + summed[:, up, left]
-    )
+    """Sums of the marks of the edge pixels in the window around each of them.
+
+    One kind of mark after the other, and across only where there are edges: 0.24 ms a letter,
+    against 1.0 for a summed-area table of all, most of which was the cost of fresh memory.
+    """
+    sums = np.empty_like(marks)
+    table = np.zeros(shape, dtype=np.float32)
+    corner = (rows - WINDOW) * shape[1] + columns - WINDOW
+    for index, mark in enumerate(marks):
+        table[rows, columns] = mark
+        down = _sum_of_11(table).ravel()
+        sums[index] = sum(down[corner + right] for right in range(2 * WINDOW + 1))
     return sums
 
 
-def likeness(one: Bitmap, other: Bitmap) -> float:
-    """Ink that two bitmaps share over the ink of either, both stretched to one square: 1 if equal.
+def _sum_of_11(table: Floats) -> Floats:
+    """Of each row and the ten below it: 8 + 2 + 1."""
+    two = table[:-1] + table[1:]
+    four = two[:-2] + two[2:]
+    eight: Floats = four[:-4] + four[4:]
+    return eight[:-3] + two[8:-1] + table[10:]
+
+
+def likeness(one: Glyph, other: Glyph) -> float:
+    """Ink that two glyphs share over the ink of either, both stretched to one square: 1 if equal.
 
     0 is what inks of these amounts share by chance: black letters share much.
     """
-    a, b = _square(one), _square(other)
-    dark, light = float(a.mean()), float(b.mean())
+    dark, light = float(one.square.mean()), float(other.square.mean())
     chance = dark * light / (dark + light - dark * light)
-    return max((_shared(a, b) - chance) / (1 - chance), 0.0) if chance < 0.98 else 1.0
+    shared = _shared(one.square, other.square)
+    return max((shared - chance) / (1 - chance), 0.0) if chance < 0.98 else 1.0
 
 
 def _shared(a: Floats, b: Floats) -> float:
     return float(np.minimum(a, b).sum() / max(np.maximum(a, b).sum(), 1.0))
-
-
-def _square(ink: Bitmap, side: int = 24) -> Floats:
-    image = Image.fromarray(ink.astype(np.uint8) * np.uint8(255))
-    return np.asarray(image.resize((side, side), Image.Resampling.BOX), dtype=np.float64) / 255
 
 
 def overlap(one: Glyph, other: Glyph) -> float:
@@ -174,10 +187,11 @@ def storeys_of_g(g: Glyph, baseline: float) -> int | None:
         return None
     _, bottom, left, right = (int(edge) - 1 for edge in g.parts.box[bowls[0]])
     foot = g.top - round(baseline) + (round(baseline) - g.bottom) // 3
-    below = [run[-1][1] for row in g.ink[bottom + 1 : max(foot, bottom + 2)] if (run := runs(row))]
-    if not below:
+    below = g.ink[bottom + 1 : max(foot, bottom + 2)]
+    ends = g.width - below[:, ::-1].argmax(axis=1)[below.any(axis=1)]
+    if ends.size == 0:
         return None
-    return 2 if min(below) < right - 0.1 * (right - left) else 1
+    return 2 if ends.min() < right - 0.1 * (right - left) else 1
 
 
 def outlined(glyph: Glyph) -> bool:
@@ -185,6 +199,9 @@ def outlined(glyph: Glyph) -> bool:
 
     The loops of scripts enclose paper too, but not from end to end.
     """
+    ink = int(np.count_nonzero(glyph.ink))
+    if 3 * min(_between(glyph.ink), _between(glyph.ink.T)) < ink:
+        return False  # less than the paper asked for below: spares most letters the search
     parts = glyph.parts
     inside = [part for part in np.flatnonzero(parts.depth == 2) if parts.area[part] > 20]
     if not inside:
@@ -196,8 +213,14 @@ def outlined(glyph: Glyph) -> bool:
     return bool(
         height >= 0.75 * glyph.height
         and width >= 0.6 * glyph.width
-        and paper >= 0.25 * (paper + int(glyph.ink.sum()))
+        and paper >= 0.25 * (paper + ink)
     )
+
+
+def _between(ink: Bitmap) -> int:
+    """Pixels of paper between the first and the last ink of a row: all enclosed paper, and more."""
+    ends = ink.argmax(axis=1) + ink[:, ::-1].argmax(axis=1)
+    return int((ink.shape[1] - ends)[ink.any(axis=1)].sum()) - int(np.count_nonzero(ink))
 
 
 def is_barcode(glyph: Glyph) -> bool:
@@ -209,5 +232,4 @@ def is_barcode(glyph: Glyph) -> bool:
 
 def sameness(glyphs: list[Glyph]) -> float:
     """How alike neighbouring letters of the alphabet are: near 1 in fonts of blocks."""
-    squares = [_square(glyph.ink) for glyph in glyphs]
-    return fmean(_shared(one, other) for one, other in pairwise(squares))
+    return fmean(_shared(one.square, other.square) for one, other in pairwise(glyphs))

@@ -9,7 +9,7 @@ from statistics import median
 import numpy as np
 
 from indexer.traits.alphabet import Alphabet
-from indexer.traits.raster import Bitmap, Floats, Glyph, first_run, runs
+from indexer.traits.raster import Bitmap, Floats, Glyph, first_runs, runs, runs_through
 
 # Letters whose leftmost stem stands free on the baseline. Capitals come first: feet of small italic
 # letters are strokes, not serifs, and monospaced sans serifs have feet on i, l and r only.
@@ -38,26 +38,22 @@ def stems(alphabet: Alphabet) -> list[Stem]:
 
 def _stem(glyph: Glyph, baseline: float, scale: float) -> Stem | None:
     # Between a quarter and two fifths of the x-height there is no foot, no arch and no crossbar.
-    middle = [
-        run
-        for row in glyph.rows(baseline + 0.25 * scale, baseline + 0.4 * scale)[::3]
-        if (run := first_run(row))
-    ]
+    middle = first_runs(glyph.rows(baseline + 0.25 * scale, baseline + 0.4 * scale)[::3])
     if len(middle) < 3:
         return None
-    left, right = (round(median(run[side] for run in middle)) for side in (0, 1))
+    left, right = (round(median(edges.tolist())) for edges in middle.T)
     thickness = right - left
     if not 2 <= thickness <= 0.55 * scale:  # more is a shade or a block; Black Ops One .41
         return None
-    if float(np.std([run[1] - run[0] for run in middle])) > 0.25 * thickness:
+    if float(np.std(middle[:, 1] - middle[:, 0])) > 0.25 * thickness:
         return None  # not a stem: the leg of a swash, a row of bars
     low = glyph.rows(min(glyph.bottom, baseline), baseline + 0.14 * scale)
     centre = (left + right) // 2
-    held = [run for row in low for run in runs(row) if run[0] <= centre < run[1]]
-    if not held or glyph.bottom > baseline + 0.1 * scale:
+    held = runs_through(low[low[:, centre]], centre)
+    if len(held) == 0 or glyph.bottom > baseline + 0.1 * scale:
         return None
-    reach_left = max(left - min(run[0] for run in held), 0)
-    reach_right = max(max(run[1] for run in held) - right, 0)
+    reach_left = max(left - int(held[:, 0].min()), 0)
+    reach_right = max(int(held[:, 1].max()) - right, 0)
     gap = _free_to_the_right(glyph, right, baseline, scale)
     if reach_right > 0.8 * gap:  # runs into the next stem: a slab, or a connecting stroke
         reach_right = reach_left
@@ -136,19 +132,14 @@ def _around(glyph: Glyph, sectors: int = 48) -> Floats | None:
     counters = glyph.parts.counters(0.03)
     if not counters or len(counters) > 2:
         return None
-    labels = glyph.parts.labels
-    paper = labels == counters[0]
+    parts = np.arange(glyph.parts.area.size)
+    paper = glyph.parts.pixels(parts == counters[0])
     inner = _edge(glyph.ink, paper)
-    outer = _edge(glyph.ink, labels == 0)
+    outer = _edge(glyph.ink, glyph.parts.pixels(parts == 0))
     if len(inner) < 24 or len(outer) < 24:
         return None
     inner, outer = inner[:: max(1, len(inner) // 300)], outer[:: max(1, len(outer) // 600)]
-    gaps = (
-        np.hypot(
-            inner[:, :1] - outer[:, 0].reshape(1, -1), inner[:, 1:] - outer[:, 1].reshape(1, -1)
-        ).min(axis=1)
-        + 1.0
-    )
+    gaps = np.concatenate([_nearest(some, outer) for some in np.array_split(inner, 24)]) + 1.0
     rows, columns = np.nonzero(paper)
     angle = np.arctan2(rows.mean() - 1 - inner[:, 0], inner[:, 1] - columns.mean() + 1)
     sector = np.minimum(((angle + 2 * pi) % (2 * pi) / (2 * pi) * sectors).astype(int), sectors - 1)
@@ -159,10 +150,18 @@ def _around(glyph: Glyph, sectors: int = 48) -> Floats | None:
     return filled
 
 
+def _nearest(points: Floats, others: Floats) -> Floats:
+    """Distance from each point to the nearest of the others. For few points at a time: memory."""
+    down = points[:, :1] - others[:, 0]
+    across = points[:, 1:] - others[:, 1]
+    nearest: Floats = np.sqrt((down * down + across * across).min(axis=1))
+    return nearest
+
+
 def _edge(ink: Bitmap, paper: Bitmap) -> Floats:
     """Ink pixels beside this paper; paper has a margin of one pixel, ink has none."""
     beside = paper[:-2, 1:-1] | paper[2:, 1:-1] | paper[1:-1, :-2] | paper[1:-1, 2:]
-    return np.argwhere(ink & beside).astype(np.float64)
+    return np.argwhere(ink & beside).astype(np.float32)
 
 
 def squareness(o: Glyph) -> float | None:
