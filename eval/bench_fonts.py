@@ -1,13 +1,12 @@
-"""Benchmarks: one function each, paths or sizes in, timings out."""
+"""How long a font takes: its traits, and its sheet."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any
 
 from indexer.errors import FontError, UserError
 from indexer.fontfile import open_font
@@ -28,24 +27,23 @@ class Timings:
     max: float
     slowest: str  # file name
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+    def __str__(self) -> str:
+        return (
+            f"{self.fonts} fonts, {self.failed} failed: median {self.median:.3f} s, "
+            f"p95 {self.p95:.3f} s, max {self.max:.3f} s ({self.slowest})"
+        )
 
 
-def bench_measure(paths: Sequence[Path]) -> Timings:
-    """Open and measure each font once, after a first one that warms up. One process, one core.
-
-    Raises UserError where the paths hold no font.
-    """
-    return _time_each(font_files(paths), lambda data: measure(open_font(data)))
-
-
-def bench_render(paths: Sequence[Path]) -> Timings:
-    """Open each font and render its sheet once, after a first one that warms up.
+def bench_fonts(paths: Sequence[Path]) -> dict[str, Timings]:
+    """Open and measure each font once, and open and render it, in one process, after a warm-up.
 
     Raises UserError where the paths hold no font.
     """
-    return _time_each(font_files(paths), lambda data: render_sheet(open_font(data)))
+    files = font_files(paths)
+    return {
+        "traits": _time_each(files, lambda data: measure(open_font(data))),
+        "sheet": _time_each(files, lambda data: render_sheet(open_font(data))),
+    }
 
 
 def font_files(paths: Iterable[Path]) -> list[Path]:

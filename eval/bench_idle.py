@@ -1,0 +1,88 @@
+"""How long a run takes that finds nothing to do: the usual night."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from psycopg import sql
+
+from indexer import embedded, embedders, schema, spaces, store
+from indexer.database import Connection, Database
+from indexer.embed.measured import MeasuredTraits
+from indexer.embed.ngrams import HashedNgrams
+from indexer.pending import pending
+from indexer.sheet.render import SheetSpec
+from indexer.spaces import SERVING_COLUMN, Space
+from indexer.text import LIGHT
+
+RUNS = 5
+FONTS = """
+    insert into public.fonts (name, category, tags, description, files)
+    select 'Font ' || n, 'serif', '{latin,latin-ext}', repeat('A quiet face for long reading. ', 8),
+           jsonb_build_object('400', 'https://fonts.example/' || n || '.ttf', '700', 'https://fonts.example/b')
+    from generate_series(1, %s) n
+"""
+VECTORS = sql.SQL("update public.fonts set {column} = array_fill(1, array[4096])::{type}")
+FILES = """
+    insert into font_index.files (url, sha256, size, origin)
+    select 'https://fonts.example/' || n || '.ttf', md5(n::text), 1, 'made' from generate_series(1, %s) n
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Idle:
+    """Seconds of wall clock of the whole command, start of the interpreter included."""
+
+    rows: int
+    median: float
+    max: float
+
+
+def bench_idle(rows: int) -> Idle:
+    """Fill a table with `rows` fonts that are up to date on both legs, and time `indexer backfill`."""
+    with tempfile.TemporaryDirectory() as folder:
+        conninfo = embedded.start(Path(folder))
+        schema.upgrade(conninfo)
+        with Database(conninfo=conninfo, label="bench").open() as connection:
+            connection.execute(FONTS, [rows])
+            connection.execute(FILES, [rows])
+            sheets = MeasuredTraits()
+            _up_to_date(connection, embedders.vl_space(sheets, SheetSpec(), LIGHT))
+            _up_to_date(connection, embedders.text_space(HashedNgrams()))
+            connection.execute("vacuum analyze")
+        seconds = []
+        for _ in range(RUNS):
+            begin = time.perf_counter()
+            done = subprocess.run(
+                [sys.executable, "-m", "indexer", "backfill"],
+                env={**os.environ, "DATABASE_URL": conninfo},
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            seconds.append(time.perf_counter() - begin)
+            if done.stdout.count(" 0 embedded") != len(SERVING_COLUMN):
+                raise RuntimeError(f"there was work to do: {done.stdout}")
+    return Idle(rows=rows, median=median(seconds), max=max(seconds))
+
+
+def _up_to_date(connection: Connection, space: Space) -> None:
+    """Make it look as if every font had been indexed: the job's own hashes, made-up vectors."""
+    spaces.register(connection, space)
+    run_id = store.start_run(connection, space, {})
+    rows = [
+        (font.font_id, space.id, font.input_hash, font.file_sha256, run_id, None)
+        for font in pending(connection, space)
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(store.RECORD, rows)
+    column, kind = SERVING_COLUMN[space.leg], "vector" if space.leg == "text" else "halfvec"
+    connection.execute(VECTORS.format(column=column, type=sql.Identifier(kind)))
+    store.finish_run(connection, run_id, "finished", {}, {})
