@@ -49,28 +49,37 @@ def bench_idle(rows: int) -> Idle:
     """Fill a table with `rows` fonts that are up to date on both legs, and time `indexer backfill`."""
     with tempfile.TemporaryDirectory() as folder:
         conninfo = embedded.start(Path(folder))
-        schema.upgrade(conninfo)
-        with Database(conninfo=conninfo, label="bench").open() as connection:
-            connection.execute(FONTS, [rows])
-            connection.execute(FILES, [rows])
-            sheets = MeasuredTraits()
-            _up_to_date(connection, embedders.vl_space(sheets, SheetSpec(), LIGHT))
-            _up_to_date(connection, embedders.text_space(HashedNgrams()))
-            connection.execute("vacuum analyze")
-        seconds = []
-        for _ in range(RUNS):
-            begin = time.perf_counter()
-            done = subprocess.run(
-                [sys.executable, "-m", "indexer", "backfill"],
-                env={**os.environ, "DATABASE_URL": conninfo},
-                capture_output=True,
-                text=True,
-                check=True,
-            )
-            seconds.append(time.perf_counter() - begin)
-            if done.stdout.count(" 0 embedded") != len(SERVING_COLUMN):
-                raise RuntimeError(f"there was work to do: {done.stdout}")
+        try:
+            _fill(conninfo, rows)
+            seconds = [_timed_backfill(conninfo) for _ in range(RUNS)]
+        finally:
+            embedded.stop(Path(folder))
     return Idle(rows=rows, median=median(seconds), max=max(seconds))
+
+
+def _fill(conninfo: str, rows: int) -> None:
+    schema.upgrade(conninfo)
+    with Database(conninfo=conninfo, label="bench").open() as connection:
+        connection.execute(FONTS, [rows])
+        connection.execute(FILES, [rows])
+        _up_to_date(connection, embedders.vl_space(MeasuredTraits(), SheetSpec(), LIGHT))
+        _up_to_date(connection, embedders.text_space(HashedNgrams()))
+        connection.execute("vacuum analyze")
+
+
+def _timed_backfill(conninfo: str) -> float:
+    begin = time.perf_counter()
+    done = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-m", "indexer", "backfill"],
+        env={**os.environ, "DATABASE_URL": conninfo},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    seconds = time.perf_counter() - begin
+    if done.stdout.count(" 0 embedded") != len(SERVING_COLUMN):
+        raise RuntimeError(f"there was work to do: {done.stdout}")
+    return seconds
 
 
 def _up_to_date(connection: Connection, space: Space) -> None:

