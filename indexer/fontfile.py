@@ -87,6 +87,7 @@ def open_font(data: bytes, *, face_index: int = 0) -> FontFile:
             glyph_count = font["maxp"].numGlyphs
             head: Any = font["head"]  # its fields are not declared
             units_per_em = head.unitsPerEm
+            check_whole(font, data[:12], len(data))
             cmap = _character_map(font)
             tables = frozenset(font.keys())
             location = {
@@ -120,6 +121,20 @@ def face_count(data: bytes) -> int:
 def describe(error: Exception, stage: Stage) -> FontError:
     """A FontError for whatever a font library raised on hostile bytes."""
     return FontError(stage, f"The font cannot be used: {_reason(error)}.")
+
+
+def check_whole(font: TTFont, head: bytes, size: int) -> None:
+    """Raises ValueError for a font that was cut short, of which FreeType would draw what is left.
+
+    head: the first 12 bytes of the file; size: how many it has.
+    """
+    if head[:4] in (b"wOFF", b"wOF2"):
+        needed = int.from_bytes(head[8:12], "big")
+    else:
+        entries: Any = font.reader.tables if font.reader else {}
+        needed = max((entry.offset + entry.length for entry in entries.values()), default=0)
+    if needed > size:
+        raise ValueError(f"it is cut short, {size:,} of {needed:,} bytes")
 
 
 def _character_map(font: TTFont) -> dict[int, str]:

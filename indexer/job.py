@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from indexer import store
 from indexer.database import Connection
 from indexer.embed.protocol import Document, Embedder, Vector
 from indexer.errors import EmbedderUnavailable, FontError
-from indexer.pending import EVERYTHING, Claim, Selection, pending
+from indexer.pending import EVERYTHING, Claim, Reason, Selection, pending
 from indexer.spaces import Space
 from indexer.store import Indexed
 from indexer.text import schema_of
@@ -31,6 +32,7 @@ class Report:
     pending: int = 0
     embedded: int = 0
     failed: int = 0
+    held: Counter[Reason] = field(default_factory=Counter)  # left alone: leased, waiting, …
     seconds: dict[str, float] = field(
         default_factory=lambda: {"prepare": 0.0, "embed": 0.0, "save": 0.0}
     )
@@ -64,9 +66,11 @@ def index(
     needed where the space has a sheet. Raises EmbedderUnavailable, and what the database raises;
     the run's row then says that it failed.
     """
-    work = [font for font in pending(connection, space, selection) if font.workable]
-    work = work[:limit]
-    report = Report(pending=len(work))
+    store.tidy(connection)
+    found = pending(connection, space, selection)
+    work = [font for font in found if font.workable][:limit]
+    held = Counter(font.reason for font in found if not font.workable)
+    report = Report(pending=len(work), held=held)
     if not work:
         return report
     run_id = store.start_run(connection, space, _versions())

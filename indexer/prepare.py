@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import signal
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,7 @@ def prepare_file(path: Path, sha256: str, face_index: int, spec: SheetSpec) -> P
 
 def start_process() -> None:
     """For processes that open fonts of others: a MemoryError of their own beyond the limit."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
     # what fontTools thinks of a broken font is in the FontError already
     logging.getLogger("fontTools").setLevel(logging.CRITICAL)
     try:

@@ -16,7 +16,11 @@ from indexer.workers import seen
 AT_A_TIME = 4
 BATCH = 100  # files noted at once
 FORGET_UNUSED = "delete from font_index.files where not url = any(%s)"
-DUE = "select url, sha256 from font_index.files where checked_at < now() - %s order by url"
+# a local file costs no request
+DUE = """
+    select url, sha256 from font_index.files
+    where checked_at < now() - %s or url like 'file:%%' order by url
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +31,7 @@ class Revalidated:
 
 
 def revalidate(connection: Connection, files: FontFiles, max_age: timedelta) -> Revalidated:
-    """Fetch again, where it changed, every file in use that was last looked at before `max_age`."""
+    """Fetch again, where it changed, every file in use that is local or was looked at long ago."""
     connection.execute(FORGET_UNUSED, [list(file_urls(connection).values())])
     due = connection.execute(DUE, [max_age]).fetchall()
     changed, unreachable = 0, []

@@ -18,7 +18,7 @@ FAILURES = """
     select f.name, s.leg, x.stage, x.error, x.attempts, x.next_try_at
     from font_index.failures x
     join public.fonts f on f.id = x.font_id
-    join font_index.spaces s on s.id = x.space_id
+    join font_index.spaces s on s.id = x.space_id and s.state <> 'retired'
     order by x.last_at desc, f.name
 """
 LAST_RUN = """

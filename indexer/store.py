@@ -121,16 +121,19 @@ class Indexed:
     file: SeenFile | None
 
 
-def start_run(connection: Connection, space: Space, versions: Mapping[str, str]) -> int:
-    """Open a run. Frees what a dead process of this host still holds, and sweeps deleted fonts."""
-    host = socket.gethostname()
-    for run_id, process_id in connection.execute(LEASING_RUNS, [host]).fetchall():
-        if not psutil.pid_exists(process_id):
+def tidy(connection: Connection) -> None:
+    """Free what dead processes of this host still hold, and sweep what deleted fonts have left."""
+    for run_id, process_id in connection.execute(LEASING_RUNS, [socket.gethostname()]).fetchall():
+        if not _alive(process_id):
             finish_run(connection, run_id, "interrupted", {}, {})
     for statement in ORPHANS:
         connection.execute(statement)
+
+
+def start_run(connection: Connection, space: Space, versions: Mapping[str, str]) -> int:
+    """Open a run and return its id."""
     row = connection.execute(
-        START_RUN, [space.id, host, os.getpid(), Jsonb(dict(versions))]
+        START_RUN, [space.id, socket.gethostname(), os.getpid(), Jsonb(dict(versions))]
     ).fetchone()
     assert row is not None
     return int(row[0])
@@ -260,6 +263,13 @@ def saw_files(connection: Connection, files: Sequence[SeenFile]) -> None:
     """Note what stands behind URLs now: fonts whose vector was made from other bytes get pending."""
     with connection.cursor() as cursor:
         cursor.executemany(SAW_FILE, [_row(file) for file in files])
+
+
+def _alive(process_id: int) -> bool:
+    try:
+        return psutil.Process(process_id).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _row(file: SeenFile) -> tuple[str, str, int, str]:

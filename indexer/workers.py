@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from pebble import ProcessExpired, ProcessPool
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from indexer.errors import FontError, UserError
 from indexer.fetch.files import FetchedFile, FontFiles
@@ -54,6 +54,7 @@ class Preparer:
         self._spec = spec
         self._cache = cache
         self.processes = processes or max(1, (os.cpu_count() or 2) - 1)
+        self._rendering: set[ProcessFuture[Prepared]] = set()
         self._threads = ThreadPoolExecutor(self.processes + 4, thread_name_prefix="fetch")
         self._pool = ProcessPool(
             self.processes,
@@ -73,6 +74,8 @@ class Preparer:
     ) -> None:
         self._threads.shutdown(wait=kind is None, cancel_futures=True)
         if kind:
+            for future in list(self._rendering):
+                future.cancel()  # type: ignore[no-untyped-call]  # or the thread that waits for it holds up the exit
             self._pool.stop()  # type: ignore[no-untyped-call]
         else:
             self._pool.close()  # type: ignore[no-untyped-call]
@@ -115,6 +118,7 @@ class Preparer:
             return known
         work = [fetched.path, fetched.sha256, fetched.face_index, self._spec]
         future = self._pool.schedule(prepare_file, work, timeout=SECONDS_PER_FONT)
+        self._rendering.add(future)
         try:
             prepared: Prepared = future.result()
         except FutureTimeoutError:
@@ -127,6 +131,8 @@ class Preparer:
             ) from None
         except MemoryError:
             raise FontError("render", "The font needs more memory than is allowed.") from None
+        finally:
+            self._rendering.discard(future)
         self._cache.put(fetched.sha256, fetched.face_index, prepared)
         return prepared
 

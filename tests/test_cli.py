@@ -7,9 +7,11 @@ import hashlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -168,7 +170,7 @@ def test_the_products_text_vectors_are_not_mixed_with_offline_ones(
         3,
     )
     found = indexer("search", "bold serif")
-    assert "text leg left out: it has no vectors" in found.stderr
+    assert "text leg left out: its vectors are the product's" in found.stderr
 
 
 def test_a_configured_service_fills_the_text_leg_and_answers_queries(
@@ -243,6 +245,105 @@ def test_the_printed_migration_is_sql_alone(indexer: Indexer) -> None:
     text = indexer("migrate", "--sql").stdout
     assert text.startswith("set lock_timeout")
     assert "create schema if not exists font_index;" in text
+
+
+@pytest.mark.parametrize(
+    "how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda s: s.name
+)
+def test_a_run_that_is_stopped_ends_soon_and_the_next_does_the_rest(
+    how: signal.Signals,
+    database: Database,
+    connection: Connection,
+    add_fonts: AddFonts,
+    indexer: Indexer,
+    tmp_path: Path,
+) -> None:
+    add_fonts(connection, 120)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "indexer", "backfill", "--text-embedder", "none"],
+        env={
+            **os.environ,
+            "DATABASE_URL": database.conninfo,
+            "FONTSIGHT_CACHE_DIR": str(tmp_path / "cache"),
+        },
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # a terminal's Ctrl-C reaches the whole group
+    )
+    done = 0
+    while not done:
+        time.sleep(0.05)
+        assert process.poll() is None
+        [done] = connection.execute("select count(embedding_vl) from fonts").fetchone() or (0,)
+    os.killpg(process.pid, how)
+    said = process.communicate(timeout=15)[1]
+    assert process.returncode != 0
+    if how is not signal.SIGKILL:
+        assert "What is done is kept" in said
+        assert connection.execute("select count(*) from font_index.leases").fetchone() == (0,)
+    again = indexer("backfill", "--text-embedder", "none")
+    assert "vl: 0 embedded" not in again.stdout
+    assert connection.execute("select count(embedding_vl) from fonts").fetchone() == (120,)
+    assert connection.execute("select count(*) from font_index.leases").fetchone() == (0,)
+
+
+def test_fonts_that_another_run_holds_are_said(
+    connection: Connection, add_fonts: AddFonts, indexer: Indexer
+) -> None:
+    add_fonts(connection, 2)
+    indexer("backfill", "--limit", "1")
+    connection.execute(
+        "insert into font_index.leases select f.id, s.id, r.id, now() + interval '1 hour'"
+        " from fonts f, font_index.spaces s, font_index.runs r"
+        " where f.embedding_vl is null and s.leg = 'vl' and r.space_id = s.id"
+    )
+    connection.execute("update font_index.runs set host = 'elsewhere'")
+    assert "vl: 0 embedded, 0 failed, 1 leased" in indexer("backfill").stdout
+
+
+def test_a_service_that_is_down_does_not_stop_the_other_leg(
+    database: Database,
+    connection: Connection,
+    add_fonts: AddFonts,
+    tmp_path: Path,
+    service: Service,
+) -> None:
+    add_fonts(connection, 2)
+    service.scripts = [lambda request: (401, {}, {"error": {"message": "no such key"}})]
+    run = runner(
+        tmp_path,
+        DATABASE_URL=database.conninfo,
+        TEXT_EMBEDDING_URL=service.url,
+        TEXT_EMBEDDING_API_KEY="hush-hush",
+    )
+    done = run("backfill", expect=1)
+    assert "vl: 2 embedded" in done.stdout
+    assert "no such key" in done.stderr
+    assert "hush-hush" not in done.stderr
+
+
+def test_a_file_cut_short_in_a_folder_is_said_and_the_rest_imported(
+    indexer: Indexer, tmp_path: Path, connection: Connection
+) -> None:
+    folder = font_folder(tmp_path / "fonts")
+    for path in sorted(folder.iterdir())[:3]:  # one of each container
+        path.write_bytes(path.read_bytes()[:-40])
+    done = indexer("import", "directory", str(folder), expect=1)
+    assert "files: 3 of 5 passed over" in done.stdout
+    assert done.stderr.count("cut short") == 2  # the third is refused by brotli
+    assert connection.execute("select count(*) from fonts").fetchone() == (2,)
+
+
+def test_mistakes_get_a_sentence(
+    indexer: Indexer, tmp_path: Path, connection: Connection, add_fonts: AddFonts
+) -> None:
+    path = add_fonts(connection, 1)[0]
+    assert "no font 'Nosuch'" in indexer("backfill", "--only", "Nosuch", expect=1).stderr
+    assert "The query is empty" in indexer("search", " ", expect=1).stderr
+    nowhere = str(tmp_path / "no" / "sheet.png")
+    assert "No such file" in indexer("render", str(path), "-o", nowhere, expect=1).stderr
+    third = indexer("render", str(path), "-o", "s.png", "--face", "3", expect=1)
+    assert "has 1 faces" in third.stderr
 
 
 def test_errors_of_the_database_are_sentences(

@@ -52,11 +52,11 @@ def test_the_demo_leaves_a_page_and_does_no_work_twice(
 ) -> None:
     cache = str(Settings().cache_dir)  # what was fetched once is not fetched again
     out, said = demo(tmp_path, "--fonts", "10", FONTSIGHT_CACHE_DIR=cache)
-    assert "10 families imported" in said
+    assert "families: 10 imported" in said
     assert "20 vectors embedded, 0 failures" in out
     check((tmp_path / "demo" / "index.html").read_text(encoding="utf-8"))
     out, said = demo(tmp_path, "--fonts", "10", FONTSIGHT_CACHE_DIR=cache)
-    assert "0 families imported" in said
+    assert "families: 0 imported" in said
     assert "0 vectors embedded" in out
 
 

@@ -467,7 +467,7 @@ def test_the_fonts_of_a_dead_process_are_free_at_once(
     store.claim(connection, space, dead, pending(connection, space), EVERYTHING)
     connection.execute("update font_index.runs set process_id = 2147483646 where id = %s", [dead])
     assert {f.reason for f in pending(connection, space)} == {"leased"}
-    store.start_run(connection, space, {})
+    store.tidy(connection)
     assert {f.reason for f in pending(connection, space)} == {"new"}
 
 

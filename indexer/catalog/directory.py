@@ -16,7 +16,7 @@ from indexer.catalog.family import Family
 from indexer.catalog.licenses import spdx
 from indexer.catalog.scripts import covered_scripts
 from indexer.errors import UserError
-from indexer.fontfile import MAGIC, MAX_BYTES, regular_value
+from indexer.fontfile import MAGIC, MAX_BYTES, check_whole, regular_value
 
 # In order of preference where one face comes in several containers.
 SUFFIXES = (".ttf", ".otf", ".ttc", ".woff2", ".woff")
@@ -129,7 +129,8 @@ def _read_faces(file: Path, relative: str) -> list[_Face]:
     try:
         if not file.is_file():
             raise _UnreadableError("not a plain file, or a link to nowhere")
-        if file.stat().st_size > MAX_BYTES:
+        size = file.stat().st_size
+        if size > MAX_BYTES:
             raise _UnreadableError(f"larger than {MAX_BYTES:,} bytes")
         with file.open("rb") as stream:
             head = stream.read(12)
@@ -147,6 +148,7 @@ def _read_faces(file: Path, relative: str) -> list[_Face]:
             number = index if collection else -1
             # A TTFont that cannot be made does not close a file that it opened itself.
             with file.open("rb") as stream, TTFont(stream, fontNumber=number, lazy=True) as font:
+                check_whole(font, head, size)
                 url = file.as_uri() + (f"#face={index}" if collection else "")
                 faces.append(_face(font, url, relative, index))
         except _UnreadableError:

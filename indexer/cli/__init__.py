@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import signal
 
 import click
 import psycopg
@@ -25,10 +27,19 @@ class Commands(click.Group):
             raise click.ClickException(_of_settings(error)) from None
         except psycopg.Error as error:
             raise click.ClickException(_of_database(error)) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE or error.filename is None:
+                raise
+            raise click.ClickException(f"{error.filename}: {error.strerror}.") from error
 
 
 def _of_database(error: psycopg.Error) -> str:
     """The database's own sentence and hint. What was committed is kept."""
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return (
+            f"The database refused: {error.diag.message_primary}. Connect as the owner of "
+            "public.fonts and font_index; on Supabase that is postgres."
+        )
     if error.diag.message_primary:
         hint = f" {error.diag.message_hint}" if error.diag.message_hint else ""
         return f"The database refused: {error.diag.message_primary}.{hint}"
@@ -51,6 +62,7 @@ def main() -> None:
     DATABASE_URL says which database; without it, an embedded Postgres is used.
     Start with:  indexer demo
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # leases are given back
     # what fontTools thinks of a broken font is said in our own words
     logging.getLogger("fontTools").setLevel(logging.CRITICAL)
 

@@ -61,7 +61,7 @@ def demo(fonts: int, out: Path, source: str) -> None:
     schema.upgrade(Database.from_settings(settings).conninfo)
     with opened(settings) as connection:
         added = rows.add(connection, families)
-        notice(f"{added.new} families imported, {added.unchanged} were there.")
+        notice(f"families: {added.new} imported, {added.unchanged} were there")
         names = tuple(family.name for family in families)
         report = bring_up_to_date(connection, settings, files, Job(selection=Selection(only=names)))
         click.echo(f"{report.embedded} vectors embedded, {report.failed} failures")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -86,6 +87,9 @@ def directory(path: Path, update: bool) -> None:
         for problem in found.problems:
             notice(f"passed over {problem.path}: {problem.reason}")
         _report(rows.add(connection, found.families, update=update))
+    if found.problems:
+        click.echo(f"files: {len(found.problems)} of {found.files} passed over")
+        sys.exit(1)
 
 
 def fontsource_families(

@@ -18,6 +18,7 @@ from indexer.cli.progress import shown
 from indexer.database import Connection
 from indexer.embed.measured import MeasuredTraits
 from indexer.embed.protocol import Embedder
+from indexer.errors import EmbedderUnavailable, UserError
 from indexer.fetch.files import FontFiles, Mode
 from indexer.job import Report
 from indexer.pending import EVERYTHING, Selection, pending
@@ -31,10 +32,6 @@ OPTIONS = (
     click.option("--only", multiple=True, metavar="FONT", help="Just this font (name or id); repeatable."),
     click.option("--dry-run", is_flag=True, help="Say what would be done and why; change nothing."),
     click.option("--retry-failed", is_flag=True, help="Try waiting and quarantined fonts now."),
-    click.option(
-        "--embedder", type=click.Choice(["measured-traits"]), default="measured-traits",
-        show_default=True, help="What embeds the sheets.",
-    ),
     click.option(
         "--vl-text", type=click.Choice(["light/1", "described/1", "none"]),
         help="The short text beside the sheet; described/1 holds the description too. "
@@ -120,30 +117,46 @@ def bring_up_to_date(
 ) -> Report:
     """Run the job on each leg, saying on stderr by what; returns the sum of the legs' reports."""
     total = Report()
+    down: list[EmbedderUnavailable] = []
     for space, embedder in _legs(connection, settings, wanted):
         may_serve = embedders.may_serve(connection, space)
         state = spaces.register(connection, space, may_serve=may_serve)
         if state != "active":
+            switch = f" To search by it: indexer spaces activate {space.id[:12]}" * may_serve
             notice(
-                f"{space} is a {state} space: its vectors are kept beside the serving ones. "
-                f"To search by it: indexer spaces activate {space.id[:12]}"
+                f"{space} is a {state} space: its vectors are kept beside the serving ones.{switch}"
             )
-        report = _fill(connection, settings, files, space, embedder, wanted)
+        try:
+            report = _fill(connection, settings, files, space, embedder, wanted)
+        except EmbedderUnavailable as error:
+            notice(f"{space.leg} leg: {error}")
+            down.append(error)  # the other leg does not need it
+            continue
         total.embedded += report.embedded
         total.failed += report.failed
+    if down:
+        raise down[0]
     return total
 
 
-def _job(
-    only: tuple[str, ...], retry_failed: bool, overwrite_text: bool, embedder: str, **options: Any
-) -> Job:
+def _job(only: tuple[str, ...], retry_failed: bool, overwrite_text: bool, **options: Any) -> Job:
     selection = Selection(only=only or None, retry_failed=retry_failed, overwrite=overwrite_text)
     return Job(selection=selection, **options)
+
+
+def _check_names(connection: Connection, selection: Selection) -> None:
+    for font in selection.only or ():
+        known = connection.execute(
+            "select from public.fonts where name = %(font)s or id::text = %(font)s", {"font": font}
+        )
+        if known.fetchone() is None:
+            raise UserError(f"There is no font {font!r}: --only takes its name or its id.")
 
 
 def _run(
     connection: Connection, settings: Settings, files: FontFiles, wanted: Job, *, dry_run: bool
 ) -> None:
+    _check_names(connection, wanted.selection)
     if dry_run:
         for space, _ in _legs(connection, settings, wanted):
             with connection.transaction(force_rollback=True):  # as if it were known already
@@ -186,12 +199,17 @@ def _fill(
         ahead = None
         if space.sheet_spec is not None:
             ahead = stack.enter_context(preparer(settings, SheetSpec(), files, wanted.processes))
-        report = job.index(
-            connection, space, embedder, ahead,
-            selection=wanted.selection, limit=wanted.limit, progress=show,
-        )  # fmt: skip
+        try:
+            report = job.index(
+                connection, space, embedder, ahead,
+                selection=wanted.selection, limit=wanted.limit, progress=show,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            notice("Stopped. What is done is kept; the next run does the rest.")
+            raise
     seconds = ", ".join(f"{stage} {value:.1f} s" for stage, value in report.seconds.items())
-    click.echo(f"{space.leg}: {report.embedded} embedded, {report.failed} failed ({seconds})")
+    held = "".join(f", {count} {reason}" for reason, count in sorted(report.held.items()))
+    click.echo(f"{space.leg}: {report.embedded} embedded, {report.failed} failed{held} ({seconds})")
     return report
 
 

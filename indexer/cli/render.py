@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from indexer.errors import FontError, UserError
-from indexer.fontfile import open_font
+from indexer.fontfile import face_count, open_font
 from indexer.sheet.render import render_sheet
 from indexer.traits.measure import measure
 from indexer.traits.wording import describe_traits
@@ -29,7 +29,10 @@ def render(font: Path, output: Path, face: int, traits: bool) -> None:
     Example:  indexer render Inter.ttf -o sheet.png --traits
     """
     try:
-        opened = open_font(font.read_bytes(), face_index=face)
+        data = font.read_bytes()
+        if face >= face_count(data):
+            raise UserError(f"{font.name} has {face_count(data)} faces; --face counts from 0.")
+        opened = open_font(data, face_index=face)
         sheet = render_sheet(opened)
         measured = measure(opened) if traits else None
     except FontError as error:

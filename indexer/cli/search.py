@@ -36,6 +36,8 @@ def search(query: str, alpha: float, limit: int, as_json: bool) -> None:
     \b
     Example:  indexer search "elegant high-contrast serif"
     """
+    if not query.strip():
+        raise UserError('The query is empty. Say what the font looks like: "elegant serif".')
     settings = Settings()
     with opened(settings) as connection:
         vectors = {
@@ -63,7 +65,13 @@ def embedded_query(
     """The query's vector in the active space of a leg; where there is none, None, and why is said."""
     space = spaces.active(connection, leg)
     if space is None:
-        say(f"{leg} leg left out: it has no vectors yet. Run: indexer backfill")
+        theirs = spaces.foreign_vectors(connection, leg)
+        why = (
+            f"its vectors are the product's. {embedders.KEY_HINT} Then"
+            if theirs
+            else "it has no vectors yet."
+        )
+        say(f"{leg} leg left out: {why} run: indexer backfill")
         return None
     try:
         return embedders.for_queries(space, settings).embed_query(query)
