@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -17,12 +19,13 @@ API_ROLES = ("anon", "authenticated", "service_role")
 
 
 @pytest.fixture(scope="session")
-def server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
+def server(request: pytest.FixtureRequest) -> Iterator[str]:
     """The conninfo of a superuser on a server that only these tests use."""
     if request.config.getoption("--db") == "embedded":
-        yield embedded.start(tmp_path_factory.mktemp("embedded"))
+        # not in pytest's folder: as root, another pytest would close it to the server's user
+        with tempfile.TemporaryDirectory() as folder:
+            yield embedded.start(Path(folder))
+            embedded.stop(Path(folder))
         return
     from testcontainers.community.postgres import PostgresContainer
 

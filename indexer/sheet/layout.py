@@ -108,42 +108,79 @@ def _height(rows: Sequence[Row], gap: float) -> float:
 
 def _rows(draft: Draft, factor: float, width: int) -> list[Row] | None:
     """Break every line into rows; None if a piece alone is wider than the box."""
+    rows: list[Row] = []
+    for line in draft.lines:
+        broken = _broken(draft, line, factor, width)
+        if broken is None:
+            return None
+        rows += broken
+    return rows
+
+
+def _balanced_rows(draft: Draft, box: tuple[int, int]) -> list[Row]:
+    """Rows at the size drawn, of like lengths in a line, so that no letter stands alone on the last.
+
+    Other letters then share a row, and it may be taller: a line for which the box has no room
+    stays as full as it gets.
+    """
+    full = [_broken(draft, line, 1.0, box[0]) or [] for line in draft.lines]
+    chosen = list(full)
+    for index, line in enumerate(draft.lines):
+        chosen[index] = _balanced(draft, line, full[index], box[0])
+        rows = [row for line_rows in chosen for row in line_rows]
+        if _height(rows, _row_gap(draft, 1.0)) > box[1]:
+            chosen[index] = full[index]
+    return [row for line_rows in chosen for row in line_rows]
+
+
+def _balanced(draft: Draft, line: Line, full: list[Row], width: int) -> list[Row]:
+    """The line broken at the least width that takes no more rows."""
+    best, low, high = full, width // max(len(full), 1), width
+    while low < high:
+        middle = (low + high) // 2
+        narrower = _broken(draft, line, 1.0, middle)
+        if narrower is not None and len(narrower) == len(full):
+            best, high = narrower, middle
+        else:
+            low = middle + 1
+    return best
+
+
+def _broken(draft: Draft, line: Line, factor: float, width: int) -> list[Row] | None:
+    """A line in rows, each as full as it gets; None if a piece alone is wider."""
     rows = []
     grown = 0.0 if factor == 1.0 else 1.0  # px that rounding may add at another size
     body = draft.body * factor
-    for line in draft.lines:
-        kind = line.segment.kind
-        gap = {"characters": LETTER_GAP * body, "words": draft.space * factor, "unspaced": 0.0}[
-            kind
-        ]
-        clear = max(gap, MIN_GAP_PIXELS) if kind != "unspaced" else 0.0
-        places: list[tuple[float, Ink]] = []
-        top = bottom = origin = edge = pen = 0.0
-        for ink in line.inks:
-            left, right = ink.left * factor, ink.right * factor + grown
+    kind = line.segment.kind
+    gap = {"characters": LETTER_GAP * body, "words": draft.space * factor, "unspaced": 0.0}[kind]
+    clear = max(gap, MIN_GAP_PIXELS) if kind != "unspaced" else 0.0
+    places: list[tuple[float, Ink]] = []
+    top = bottom = origin = edge = pen = 0.0
+    for ink in line.inks:
+        left, right = ink.left * factor, ink.right * factor + grown
+        advance = min(ink.advance * factor, right + MAX_BEARING * body)
+        if line.segment.direction == "rtl":  # laid out mirrored, turned when placed
+            left, right = ink.advance * factor - right, ink.advance * factor - left
             advance = min(ink.advance * factor, right + MAX_BEARING * body)
-            if line.segment.direction == "rtl":  # laid out mirrored, turned when placed
-                left, right = ink.advance * factor - right, ink.advance * factor - left
-                advance = min(ink.advance * factor, right + MAX_BEARING * body)
-            if right - left > width:
-                return None
-            origin = max(pen + gap, edge + clear - left) if places else -left
-            if places and origin + right > width:
-                rows.append(Row(places=tuple(places), top=top, bottom=bottom))
-                places, origin = [], -left
-            ink_top, ink_bottom = ink.top * factor, ink.bottom * factor + grown
-            top = min(top, ink_top) if places else ink_top
-            bottom = max(bottom, ink_bottom) if places else ink_bottom
-            edge = max(edge, origin + right) if places else origin + right
-            pen = origin + max(advance, 0.0)
-            places.append((origin, ink))
-        rows.append(Row(places=tuple(places), top=top, bottom=bottom))
+        if right - left > width:
+            return None
+        origin = max(pen + gap, edge + clear - left) if places else -left
+        if places and origin + right > width:
+            rows.append(Row(places=tuple(places), top=top, bottom=bottom))
+            places, origin = [], -left
+        ink_top, ink_bottom = ink.top * factor, ink.bottom * factor + grown
+        top = min(top, ink_top) if places else ink_top
+        bottom = max(bottom, ink_bottom) if places else ink_bottom
+        edge = max(edge, origin + right) if places else origin + right
+        pen = origin + max(advance, 0.0)
+        places.append((origin, ink))
+    rows.append(Row(places=tuple(places), top=top, bottom=bottom))
     return rows
 
 
 def placed_in(draft: Draft, box: tuple[int, int]) -> list[tuple[int, int, Ink]]:
-    rows = _rows(draft, 1.0, box[0]) or []
     gap = _row_gap(draft, 1.0)
+    rows = _balanced_rows(draft, box)
     spare = box[1] - _height(rows, gap)
     if len(rows) > 1:
         more = min(spare / (len(rows) - 1), draft.body / 2)
