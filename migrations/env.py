@@ -9,8 +9,8 @@ from indexer.schema import connected
 from indexer.settings import Settings
 
 ADVISORY_LOCK = 4_096_001  # any number, the same in every process
-# a migration that waits for a lock makes all later readers wait behind it
-LOCK_TIMEOUT = "set lock_timeout = '4s'"
+# a migration that waits for a lock, or holds one, makes all later readers wait behind it
+TIMEOUTS = ("set lock_timeout = '4s'", "set statement_timeout = '60s'")
 
 OPTIONS = {
     "version_table_schema": "font_index",  # the product may have an alembic_version of its own
@@ -19,7 +19,8 @@ OPTIONS = {
 
 
 def run_online(connection: Connection) -> None:
-    connection.execute(text(LOCK_TIMEOUT))
+    for timeout in TIMEOUTS:
+        connection.execute(text(timeout))
     connection.execute(text(f"select pg_advisory_lock({ADVISORY_LOCK})"))
     connection.execute(text("create schema if not exists font_index"))
     connection.commit()
@@ -35,8 +36,8 @@ def run_online(connection: Connection) -> None:
 
 def run_offline() -> None:
     context.configure(dialect_name="postgresql", literal_binds=True, **OPTIONS)
-    context.get_context().impl.static_output(f"{LOCK_TIMEOUT};")
-    context.get_context().impl.static_output("create schema if not exists font_index;")
+    for statement in (*TIMEOUTS, "create schema if not exists font_index"):
+        context.get_context().impl.static_output(f"{statement};")
     with context.begin_transaction():
         context.run_migrations()
 
