@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 
+from indexer.catalog.directory import SUFFIXES
 from indexer.errors import FontError, UserError
 from indexer.fontfile import open_font
 from indexer.sheet.render import render_sheet
 from indexer.traits.measure import measure
 
 RUNS = 3  # the least disturbed one counts
-FONT_SUFFIXES = frozenset({".ttf", ".otf", ".ttc", ".woff", ".woff2"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ def font_files(paths: Iterable[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         inside = sorted(path.rglob("*")) if path.is_dir() else [path]
-        found += [file for file in inside if file.suffix.lower() in FONT_SUFFIXES]
+        found += [file for file in inside if file.suffix.lower() in SUFFIXES]
     if not found:
         raise UserError("There is no font file in the paths given (.ttf .otf .ttc .woff .woff2).")
     return found

@@ -14,8 +14,6 @@ from indexer.sheet.render import SheetSpec
 from indexer.spaces import Space
 from indexer.text import PRODUCT, TextSchema
 
-OFFLINE_TEXT = "hashed-ngrams"
-OFFLINE_VL = "measured-traits"
 KEY_HINT = "Set OPENROUTER_API_KEY, or TEXT_EMBEDDING_API_KEY and TEXT_EMBEDDING_URL."
 
 
@@ -83,7 +81,7 @@ def choose_text(
             f"left alone: {foreign} vectors are the product's, and offline vectors do not mix with "
             f"them. {KEY_HINT}"
         )
-    return offline, f"{OFFLINE_TEXT}, offline: it matches spelling, not meaning. {KEY_HINT}"
+    return offline, f"{offline.model.name}, offline: it matches spelling, not meaning. {KEY_HINT}"
 
 
 def may_serve(connection: Connection, space: Space) -> bool:

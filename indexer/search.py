@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-import numpy as np
 from pgvector import HalfVector
 from pgvector import Vector as FullVector
 from psycopg.rows import class_row
 
 from indexer.database import Connection
 from indexer.embed.protocol import Vector
+from indexer.spaces import padded
 
-DIMENSION = 4096
 MATCH = """
     select * from public.match_fonts_hybrid(
       query_embedding => %(text)s, query_embedding_vl => %(vl)s,
@@ -51,17 +50,11 @@ def match(
 ) -> list[Hit]:
     """The best fonts for a query's vectors; shorter vectors than 4096 are padded with zeros."""
     values = {
-        "text": FullVector(_padded(text)) if text is not None else None,
-        "vl": HalfVector(_padded(vl)) if vl is not None else None,
+        "text": FullVector(padded(text)) if text is not None else None,
+        "vl": HalfVector(padded(vl)) if vl is not None else None,
         "alpha": alpha,
         "count": count,
         "threshold": threshold,
     }
     with connection.cursor(row_factory=class_row(Hit)) as cursor:
         return cursor.execute(MATCH, values).fetchall()
-
-
-def _padded(vector: Vector) -> Vector:
-    padded = np.zeros(DIMENSION, dtype=np.float32)
-    padded[: vector.size] = vector
-    return padded

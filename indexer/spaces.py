@@ -7,12 +7,13 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import numpy as np
 from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from indexer.database import Connection
-from indexer.embed.protocol import Model
+from indexer.database import EXTENSION_SCHEMA, Connection
+from indexer.embed.protocol import Model, Vector
 from indexer.errors import UserError
 
 Leg = Literal["text", "vl"]
@@ -62,6 +63,8 @@ STAMP = """
       and (%(ids)s::uuid[] is null or f.id = any(%(ids)s))
 """
 
+SERVING_DIMENSION = 4096
+
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
@@ -94,6 +97,13 @@ class SpaceRecord:
     space: Space
     state: State
     fonts: int
+
+
+def padded(vector: Vector) -> Vector:
+    """To the serving columns' width with zeros, which leaves cosines unchanged."""
+    wide = np.zeros(SERVING_DIMENSION, dtype=np.float32)
+    wide[: vector.size] = vector
+    return wide
 
 
 def register(connection: Connection, space: Space, *, may_serve: bool = True) -> State:
@@ -169,9 +179,7 @@ def activate(connection: Connection, prefix: str, *, force: bool = False) -> Spa
 
 
 def _swap(connection: Connection, leg: Leg, old: str | None, new: str) -> None:
-    schema = connection.execute(
-        "select extnamespace::regnamespace::text from pg_extension where extname = 'vector'"
-    ).fetchone()
+    schema = connection.execute(EXTENSION_SCHEMA).fetchone()
     assert schema is not None
     names = {
         "column": SERVING_COLUMN[leg],

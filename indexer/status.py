@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,9 +59,7 @@ def _leg(connection: Connection, leg: Leg) -> dict[str, Any]:
         if space is None:
             state = {"space": None, "model": None, "last_run": None}
             return {**counts, **state, "pending": {"new": counts["fonts"] - counts["vectors"]}}
-        work: dict[str, int] = {}
-        for font in pending(connection, space):
-            work[font.reason] = work.get(font.reason, 0) + 1
+        work = dict(Counter(font.reason for font in pending(connection, space)))
         last_run = cursor.execute(LAST_RUN, [space.id]).fetchone()
     return {
         **counts,

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-import numpy as np
 import psutil
 from pgvector import HalfVector
 from pgvector import Vector as FullVector
@@ -20,10 +19,9 @@ from indexer.database import Connection
 from indexer.embed.protocol import Vector
 from indexer.errors import FontError
 from indexer.pending import Claim, Selection, pending
-from indexer.spaces import SERVING_COLUMN, STAMP, Space
+from indexer.spaces import SERVING_COLUMN, STAMP, Space, padded
 from indexer.traits import Traits
 
-SERVING_DIMENSION = 4096
 LEASE = timedelta(minutes=10)  # renewed with every batch; a dead worker's fonts are free after it
 MAX_ATTEMPTS = 5
 FIRST_RETRY = timedelta(minutes=15)  # doubles with each attempt
@@ -197,13 +195,12 @@ def save(
         kept: set[UUID] = {row[0] for row in writable}
         cursor.execute(DISOWN, [space.id, [font for font in ids if font not in kept]])
         batch = [item for item in batch if item.claim.font_id in kept]
-        files = [item.file for item in batch if item.file]
-        cursor.executemany(SAW_FILE, [_row(file) for file in files])
+        saw_files(connection, [item.file for item in batch if item.file])
         if serving:
             vector = FullVector if space.leg == "text" else HalfVector
             cursor.executemany(
                 SERVE.format(column=column),
-                [(vector(_padded(item.vector)), item.claim.font_id) for item in batch],
+                [(vector(padded(item.vector)), item.claim.font_id) for item in batch],
             )
         cursor.executemany(
             RECORD,
@@ -214,7 +211,7 @@ def save(
                     item.claim.input_hash,
                     item.file.sha256 if item.file else None,
                     run_id,
-                    None if serving else FullVector(_padded(item.vector)),
+                    None if serving else FullVector(padded(item.vector)),
                 )
                 for item in batch
             ],
@@ -262,7 +259,9 @@ def fail(
 def saw_files(connection: Connection, files: Sequence[SeenFile]) -> None:
     """Note what stands behind URLs now: fonts whose vector was made from other bytes get pending."""
     with connection.cursor() as cursor:
-        cursor.executemany(SAW_FILE, [_row(file) for file in files])
+        cursor.executemany(
+            SAW_FILE, [(file.url, file.sha256, file.size, file.origin) for file in files]
+        )
 
 
 def _alive(process_id: int) -> bool:
@@ -270,14 +269,3 @@ def _alive(process_id: int) -> bool:
         return psutil.Process(process_id).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-def _row(file: SeenFile) -> tuple[str, str, int, str]:
-    return file.url, file.sha256, file.size, file.origin
-
-
-def _padded(vector: Vector) -> Vector:
-    """To the column's width with zeros, which leaves cosines unchanged."""
-    padded = np.zeros(SERVING_DIMENSION, dtype=np.float32)
-    padded[: vector.size] = vector
-    return padded

@@ -18,6 +18,8 @@ from psycopg.types.json import Jsonb
 
 from eval.parametric import ParametricFont
 from indexer import embedders, job, prepare, revalidate, spaces, status, store, workers
+from indexer.catalog import rows
+from indexer.catalog.family import Family
 from indexer.database import Connection, Database
 from indexer.embed.measured import MeasuredTraits
 from indexer.embed.ngrams import HashedNgrams
@@ -319,6 +321,26 @@ def test_the_file_of_the_weight_nearest_to_regular_stands_for_the_family(
     assert {font.name: font.url for font in fonts} == {
         "Usual": "regular", "Heavy": "bold", "Slanted too": "medium", "Named": "regular",
     }  # fmt: skip
+
+
+def test_the_same_file_stands_for_a_family_in_sql_and_in_python(connection: Connection) -> None:
+    weights = [("400", "700"), ("300", "500"), ("900", "700"), ("350", "1000"), ("100", "200")]
+    families = [
+        Family(
+            name=f"Family {pair}",
+            category=None,
+            tags=(),
+            source="Google Fonts",
+            license=None,
+            files={weight: f"https://fonts.example/{weight}" for weight in pair},
+        )
+        for pair in weights
+    ]
+    rows.add(connection, families)
+    fonts = pending(connection, vl_space(MeasuredTraits()))
+    assert {font.name: font.url for font in fonts} == {
+        family.name: family.regular_file for family in families
+    }
 
 
 def test_a_batch_that_fails_is_halved_down_to_its_culprit(

@@ -17,9 +17,10 @@ from indexer import schema, search, spaces
 from indexer.catalog import rows
 from indexer.catalog.directory import read_directory
 from indexer.catalog.family import Family
-from indexer.catalog.fontsource import CatalogEntry, choose, read_listing, with_licenses
+from indexer.catalog.fontsource import CatalogEntry, choose, with_licenses
 from indexer.catalog.system import system_folders
 from indexer.cli.common import font_files, notice, opened, preparer
+from indexer.cli.imports import listed
 from indexer.cli.indexing import Job, bring_up_to_date
 from indexer.cli.search import embedded_query
 from indexer.database import Connection, Database
@@ -75,10 +76,7 @@ def demo(fonts: int, out: Path, source: str) -> None:
 
 def _fontsource(files: FontFiles, limit: int) -> list[Family]:
     try:
-        listing = read_listing(files)
-        if listing.note:
-            notice(listing.note)
-        return _downloaded(files, choose(listing.families), limit)
+        return _downloaded(files, choose(listed(files).families), limit)
     except UserError as error:
         found = _system_families()
         if not found:

@@ -11,7 +11,7 @@ import click
 from indexer.catalog import rows
 from indexer.catalog.directory import read_directory
 from indexer.catalog.family import Family
-from indexer.catalog.fontsource import Source, choose, read_listing, with_licenses
+from indexer.catalog.fontsource import Listing, Source, choose, read_listing, with_licenses
 from indexer.cli.common import font_files, notice, opened
 from indexer.fetch.files import FontFiles
 from indexer.settings import Settings
@@ -92,6 +92,14 @@ def directory(path: Path, update: bool) -> None:
         sys.exit(1)
 
 
+def listed(files: FontFiles, source: Source = "auto") -> Listing:
+    """The list of families; says on stderr why it comes from elsewhere than the API."""
+    listing = read_listing(files, source=source)
+    if listing.note:
+        notice(listing.note)
+    return listing
+
+
 def fontsource_families(
     files: FontFiles,
     *,
@@ -101,9 +109,7 @@ def fontsource_families(
     source: Source = "auto",
 ) -> list[Family]:
     """The chosen families; says on stderr where the list comes from."""
-    listing = read_listing(files, source=source)
-    if listing.note:
-        notice(listing.note)
+    listing = listed(files, source)
     chosen = choose(listing.families, limit=limit, ids=ids, categories=categories)
     notice(f"{len(chosen)} of {len(listing.families)} families, list: {listing.origin}.")
     return [entry.to_family() for entry in with_licenses(files, chosen)]
