@@ -6,10 +6,12 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from itertools import islice
+
+import psycopg
 
 from indexer import store
 from indexer.database import Connection
@@ -74,7 +76,6 @@ def index(
     if not work:
         return report
     run_id = store.start_run(connection, space, _versions())
-    outcome = "failed"
     try:
         progress(report)
         size = min(embedder.batch_size, BATCH)
@@ -87,13 +88,13 @@ def index(
         for batch in _batches(outcomes, size, report):
             _index_batch(connection, space, run_id, embedder, batch, selection, report)
             progress(report)
-        outcome = "finished"
-    except KeyboardInterrupt:
-        outcome = "interrupted"
-        raise
-    finally:
-        if not connection.broken:
+    except BaseException as error:
+        outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        # stopped within a query, the connection is of no use: the next run frees what this one held
+        with suppress(psycopg.Error):
             store.finish_run(connection, run_id, outcome, report.counts(), report.seconds)
+        raise
+    store.finish_run(connection, run_id, "finished", report.counts(), report.seconds)
     return report
 
 
