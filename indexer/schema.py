@@ -9,7 +9,7 @@ commands only want to know the head.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,32 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).parent
 CURRENT = "select version_num from font_index.alembic_version"
+
+# A migration that waits for a lock makes all later readers wait behind it, and Supabase's API ends their calls
+# after 3 s (anon): it gives up before that, and tries again after a pause. Ten tries, two minutes in all.
+GUARDS = ("set lock_timeout = '2s';", "set statement_timeout = '60s';")
+PAUSES = (1.0, 2.0, 4.0, 6.0, 9.0, 13.0, 17.0, 22.0, 28.0)
+
+VECTOR_VERSION = """
+    select extversion from pg_extension
+    where extname = 'vector' and string_to_array(extversion, '.')::int[] < array[0, 8, 4]
+"""
+WRITABLE_BY_ANYONE = """
+    select from pg_class c join pg_roles r on r.rolname = 'anon'
+    where c.oid = 'public.fonts'::regclass and not c.relrowsecurity
+      and (has_any_column_privilege(r.oid, c.oid, 'INSERT, UPDATE')
+           or has_table_privilege(r.oid, c.oid, 'DELETE, TRUNCATE'))
+"""
+# of sql/0004_indexes.sql
+INDEXES = ("fonts_embedding_joint_hnsw", "fonts_fts_gin")
+UNUSABLE_INDEXES = """
+    select wanted, i.indexrelid is null
+    from unnest(%s::text[]) as wanted
+    left join pg_index i on i.indexrelid = to_regclass('public.' || wanted)
+    where i.indisvalid is not true
+"""
+
+Notice = Callable[[str], None]
 
 
 def resource(name: str) -> Path:
@@ -67,23 +93,52 @@ def require_known(found: str | None) -> None:
         )
 
 
-def upgrade(conninfo: str, revision: str = "head") -> None:
-    """Bring a database to a revision. Each revision is a transaction of its own."""
+def upgrade(conninfo: str, revision: str = "head", notice: Notice | None = None) -> None:
+    """Bring a database to a revision. Each revision is a transaction of its own.
+
+    Raises UserError where others hold the locks that it needs, or migrate too, for two minutes.
+    """
     from alembic import command
 
     with connected(conninfo) as connection:
-        command.upgrade(config(connection), revision)
+        command.upgrade(config(connection, notice=notice), revision)
 
 
-def downgrade(conninfo: str, revision: str) -> None:
+def downgrade(conninfo: str, revision: str, notice: Notice | None = None) -> None:
     from alembic import command
 
     with connected(conninfo) as connection:
-        command.downgrade(config(connection), revision)
+        command.downgrade(config(connection, notice=notice), revision)
+
+
+def advice(connection: psycopg.Connection[Any]) -> list[str]:
+    """What a migrated database's owner should know, in sentences. Nothing of it stops the job."""
+    found = []
+    if row := connection.execute(VECTOR_VERSION).fetchone():
+        found.append(
+            f"pgvector {row[0]} is installed; 0.8.4 fixes HNSW indexes that overflow, or go wrong under "
+            "vacuum. Upgrade the server's pgvector, then run: alter extension vector update"
+        )
+    if connection.execute(WRITABLE_BY_ANYONE).fetchone() is not None:
+        found.append(
+            "public.fonts may be written by everybody who has the API's public key: the role anon has the "
+            "right, and row-level security is off. Your table was left as it is; to close it: "
+            'alter table public.fonts enable row level security; create policy "Fonts are readable '
+            'by everyone" on public.fonts for select using (true);'
+        )
+    for name, missing in connection.execute(UNUSABLE_INDEXES, [list(INDEXES)]).fetchall():
+        found.append(
+            f"The index public.{name} is missing, so search may be slow. "
+            "The statement that builds it is printed by: indexer migrate --sql --from 0003"
+            if missing
+            else f"The index public.{name} is not valid, so no query uses it: its build was "
+            f"interrupted. Run: reindex index concurrently public.{name}"
+        )
+    return found
 
 
 def upgrade_sql(start: str | None = None) -> str:
-    """The same upgrade as SQL text, for the Supabase editor; all of it, or what follows a revision."""
+    """The same upgrade as SQL text, for psql; all of it, or what follows a revision."""
     from alembic import command
 
     if start is not None and start not in revisions():
@@ -94,13 +149,15 @@ def upgrade_sql(start: str | None = None) -> str:
 
 
 def config(
-    connection: AlchemyConnection | None = None, output: io.StringIO | None = None
+    connection: AlchemyConnection | None = None,
+    output: io.StringIO | None = None,
+    notice: Notice | None = None,
 ) -> Config:
     from alembic.config import Config
 
     settings = Config(output_buffer=output) if output else Config()
     settings.set_main_option("script_location", str(resource("migrations")))
-    settings.attributes["connection"] = connection
+    settings.attributes.update(connection=connection, notice=notice)
     return settings
 
 
@@ -131,12 +188,47 @@ def read_sql(name: str) -> str:
 
 
 def run_file(name: str) -> None:
-    """Run a file of sql/ inside a revision, or print it in --sql mode: as it is, % and : included."""
+    """Run a file of sql/ inside a revision, or print it in --sql mode."""
+    run(read_sql(name))
+
+
+def run_each(name: str) -> None:
+    """Run a file of sql/ statement by statement: a semicolon and a blank line end one."""
+    for statement in read_sql(name).strip().split(";\n\n"):
+        run(f"{statement.removesuffix(';')};")
+
+
+def run(statement: str) -> None:
+    """Run a statement inside a revision, or print it: as it is, % and : included."""
     from alembic import op
 
     migration = op.get_context()
     if migration.as_sql:
-        migration.impl.static_output(read_sql(name))
+        migration.impl.static_output(statement)
     else:
         assert migration.bind is not None
-        migration.bind.exec_driver_sql(read_sql(name), execution_options={"no_parameters": True})
+        migration.bind.exec_driver_sql(statement, execution_options={"no_parameters": True})
+
+
+def say(message: str) -> None:
+    """Tell whoever waits for the migration, if they asked to be told."""
+    from alembic import context
+
+    notice: Notice | None = context.config.attributes.get("notice")
+    if notice is not None and not context.is_offline_mode():
+        notice(message)
+
+
+@contextmanager
+def unhurried() -> Iterator[None]:
+    """Inside, each statement is a transaction of its own and takes the time that it needs.
+
+    The guards stand again afterwards; after an error, from the next try on.
+    """
+    from alembic import op
+
+    with op.get_context().autocommit_block():
+        run("set statement_timeout = 0;")
+        yield
+        for guard in GUARDS:
+            run(guard)

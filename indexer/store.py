@@ -66,7 +66,10 @@ WRITABLE = sql.SQL("""
     for no key update of f
 """)
 DISOWN = "delete from font_index.embeddings where space_id = %s and font_id = any(%s)"
-SERVE = sql.SQL("update public.fonts set {column} = %s where id = %s")
+# One update a font: each version of a row costs an insertion into every index, HNSW's among them.
+SERVE = sql.SQL(
+    "update public.fonts set {column} = %s, traits = coalesce(%s, traits) where id = %s"
+)
 SET_TRAITS = "update public.fonts set traits = %s where id = %s and traits is distinct from %s"
 RECORD = """
     insert into font_index.embeddings
@@ -196,11 +199,21 @@ def save(
         cursor.execute(DISOWN, [space.id, [font for font in ids if font not in kept]])
         batch = [item for item in batch if item.claim.font_id in kept]
         saw_files(connection, [item.file for item in batch if item.file])
+        traits = [Jsonb(item.traits.to_json()) if item.traits else None for item in batch]
+        measured = list(zip(batch, traits, strict=True))
         if serving:
             vector = FullVector if space.leg == "text" else HalfVector
             cursor.executemany(
                 SERVE.format(column=column),
-                [(vector(padded(item.vector)), item.claim.font_id) for item in batch],
+                [
+                    (vector(padded(item.vector)), json, item.claim.font_id)
+                    for item, json in measured
+                ],
+            )
+        else:
+            cursor.executemany(
+                SET_TRAITS,
+                [(json, item.claim.font_id, json) for item, json in measured if json is not None],
             )
         cursor.executemany(
             RECORD,
@@ -218,10 +231,6 @@ def save(
         )
         if serving and space.leg == "text":
             cursor.execute(STAMP, {"space_id": space.id, "ids": list(kept)})
-        measured = [
-            (Jsonb(item.traits.to_json()), item.claim.font_id) for item in batch if item.traits
-        ]
-        cursor.executemany(SET_TRAITS, [(traits, font, traits) for traits, font in measured])
         cursor.execute(FORGIVE, [space.id, ids])
         cursor.execute(END_LEASES, [run_id, ids])
         cursor.execute(RENEW, [LEASE, run_id])

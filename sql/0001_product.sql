@@ -1,7 +1,7 @@
 -- The product's schema as it runs in production. Adopted where it is there, created where it is not;
 -- what is there is not touched.
 
-set local search_path = public, extensions;
+set local search_path = extensions, public, pg_temp;
 
 -- Supabase keeps extensions in a schema of their own; elsewhere `public` is usual.
 do $$
@@ -18,7 +18,29 @@ $$;
 
 do $$
 declare
-  api_role name;
+  installed text;
+  stands_in name;
+begin
+  select e.extversion, n.nspname into installed, stands_in
+    from pg_extension e join pg_namespace n on n.oid = e.extnamespace
+   where e.extname = 'vector';
+  if string_to_array(installed, '.')::int[] < array[0, 8] then
+    raise exception 'pgvector % is too old: filtered search through an index needs the iterative scans of 0.8.0', installed
+      using hint = 'Upgrade the server''s pgvector to 0.8.4 or later (on Supabase: Settings, Infrastructure, Upgrade project), then run "alter extension vector update" and migrate again.';
+  end if;
+  if stands_in not in ('extensions', 'public') then
+    raise exception 'pgvector stands in the schema %, where search does not look for it', stands_in
+      using hint = 'Run "alter extension vector set schema extensions" (or public) and migrate again.';
+  end if;
+end
+$$;
+
+do $$
+declare
+  -- the roles of Supabase's API, where they exist; its default privileges may have granted them everything
+  visitors text := (select string_agg(rolname, ', ' order by rolname) from pg_roles
+                     where rolname in ('anon', 'authenticated'));
+  with_service boolean := exists (select from pg_roles where rolname = 'service_role');
 begin
   if to_regclass('public.fonts') is null then
     create table public.fonts (
@@ -36,11 +58,17 @@ begin
     -- anyone may read fonts; writing is left to roles that row-level security does not bind
     alter table public.fonts enable row level security;
     create policy "Fonts are readable by everyone" on public.fonts for select using (true);
-    foreach api_role in array array['anon', 'authenticated', 'service_role'] loop
-      if exists (select from pg_roles where rolname = api_role) then
-        execute format('grant select on public.fonts to %I', api_role);
-      end if;
-    end loop;
+    comment on table public.fonts is
+      'One row per font family; files maps weights to addresses of font files.';
+    comment on policy "Fonts are readable by everyone" on public.fonts is
+      'Rows are public. Who may write is left to grants and to roles that row-level security does not bind.';
+    if visitors is not null then
+      execute 'revoke all on public.fonts from ' || visitors;
+      execute 'grant select on public.fonts to ' || visitors;
+    end if;
+    if with_service then
+      grant select, insert, update, delete on public.fonts to service_role;
+    end if;
   end if;
 
   if to_regclass('public.searches') is null then
@@ -52,8 +80,12 @@ begin
       created_at timestamptz not null default now()
     );
     alter table public.searches enable row level security;  -- no policy: the service role alone
-    if exists (select from pg_roles where rolname = 'service_role') then
-      grant select, insert, update, delete on public.fonts, public.searches to service_role;
+    comment on table public.searches is 'Answers to earlier queries, with the queries'' vectors.';
+    if visitors is not null then
+      execute 'revoke all on public.searches from ' || visitors;
+    end if;
+    if with_service then
+      grant select, insert, update, delete on public.searches to service_role;
     end if;
   end if;
 end
@@ -84,6 +116,11 @@ end
 $$;
 
 do $$
+declare
+  -- the roles of Supabase's API, where they exist; its default privileges may have granted them everything
+  visitors text := (select string_agg(rolname, ', ' order by rolname) from pg_roles
+                     where rolname in ('anon', 'authenticated'));
+  with_service boolean := exists (select from pg_roles where rolname = 'service_role');
 begin
   if to_regprocedure('public.match_fonts(vector, double precision, integer)') is null then
     create function public.match_fonts(
@@ -110,6 +147,15 @@ begin
        order by f.embedding <=> query_embedding, f.id
        limit match_count
     $function$;
+    comment on function public.match_fonts(vector, float, int) is
+      'Fonts whose text vector has a cosine above match_threshold with the query''s, best first.';
+    revoke all on function public.match_fonts(vector, float, int) from public;
+    if visitors is not null then
+      execute 'grant execute on function public.match_fonts(vector, float, int) to ' || visitors;
+    end if;
+    if with_service then
+      grant execute on function public.match_fonts(vector, float, int) to service_role;
+    end if;
   end if;
 
   if to_regprocedure('public.match_searches(vector, double precision)') is null then
@@ -130,6 +176,15 @@ begin
        order by s.embedding <=> query_embedding, s.id
        limit 1
     $function$;
+    comment on function public.match_searches(vector, float) is
+      'The answer to the earlier query nearest to this one, if its cosine is above match_threshold.';
+    revoke all on function public.match_searches(vector, float) from public;
+    if visitors is not null then
+      execute 'revoke all on function public.match_searches(vector, float) from ' || visitors;
+    end if;
+    if with_service then
+      grant execute on function public.match_searches(vector, float) to service_role;
+    end if;
   end if;
 end
 $$;

@@ -1,16 +1,7 @@
 -- The vision-language vector and the measured traits beside the product's columns, and the private
 -- schema of the indexing job. Only expands: nullable columns, no rewrite, no lock beyond a moment.
 
-set local search_path = public, extensions;
-
-alter table public.fonts
-  add column embedding_vl halfvec(4096),
-  add column traits jsonb;
-
-comment on column public.fonts.embedding_vl is
-  'What the font looks like: vector of the active space of leg ''vl'', zero-padded to 4096.';
-comment on column public.fonts.traits is
-  'Typographic measurements of the regular style; ratios, see the README. A key is absent where the font lacks the glyphs.';
+set local search_path = extensions, public, pg_temp;
 
 revoke all on schema font_index from public;
 -- No foreign key points to public.fonts: it would lock the product's rows, and forbid it to truncate. Rows
@@ -26,6 +17,7 @@ create table font_index.spaces (
   activated_at timestamptz
 );
 create unique index spaces_one_active_per_leg on font_index.spaces (leg) where state = 'active';
+comment on index font_index.spaces_one_active_per_leg is 'Search never meets two spaces on one leg.';
 comment on table font_index.spaces is
   'Embedding spaces. Vectors of two spaces are never compared; id is the hash of the identity: model, revision, dimension, instructions, sheet spec, text schema, pooled token.';
 
@@ -42,6 +34,7 @@ create table font_index.runs (
   timings jsonb not null default '{}'
 );
 create index runs_space_id on font_index.runs (space_id);
+comment on index font_index.runs_space_id is 'For the foreign key.';
 comment on table font_index.runs is 'One row per space that a command worked on; timings in seconds.';
 
 create table font_index.files (
@@ -65,6 +58,7 @@ create table font_index.embeddings (
   primary key (space_id, font_id)
 );
 create index embeddings_run_id on font_index.embeddings (run_id);
+comment on index font_index.embeddings_run_id is 'For the foreign key.';
 comment on table font_index.embeddings is
   'One row per font and space: from which inputs its vector was made. The vector itself stands here for candidate and retired spaces, and in public.fonts (null here) for the active one. vector_md5 tells a text vector of ours from one that the product has put in its place.';
 
@@ -92,5 +86,16 @@ create table font_index.leases (
   primary key (space_id, font_id)
 );
 create index leases_run_id on font_index.leases (run_id);
+comment on index font_index.leases_run_id is 'For the foreign key, and for the release of all leases of a run.';
 comment on table font_index.leases is
   'Fonts that a run is working on. Rows, not session locks: they hold through a transaction pooler and expire with a dead worker.';
+
+-- Last, for readers of the product wait from here to the commit.
+alter table public.fonts
+  add column embedding_vl halfvec(4096),
+  add column traits jsonb;
+
+comment on column public.fonts.embedding_vl is
+  'What the font looks like: vector of the active space of leg ''vl'', zero-padded to 4096.';
+comment on column public.fonts.traits is
+  'Typographic measurements of the regular style; ratios, see the README. A key is absent where the font lacks the glyphs.';

@@ -6,9 +6,11 @@ import pytest
 
 pytest_plugins = [
     "tests.fix_database",
+    "tests.fix_crowd",
     "tests.fix_fonts",
     "tests.fix_servers",
     "tests.fix_embedding_service",
+    "tests.fix_postgrest",
 ]
 
 

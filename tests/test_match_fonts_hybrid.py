@@ -100,15 +100,27 @@ def test_the_answer_has_the_products_columns(connection: Connection) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("null, null, 0, 10", "needs query_embedding, query_embedding_vl or both"),
+        ("null, null, 0, 10", "needs query_embedding, query_embedding_vl or query_text"),
         ("'[1,2,3]', null, 0, 10", "wrong dimension"),
         ("null, '[1,2,3]', 0, 10", "wrong dimension"),
         ("array_fill(0, array[4096])::vector, null, 0, 10", "all zeros"),
         ("null, array_fill(0, array[4096])::halfvec, 0, 10", "all zeros"),
-        ("null, array_fill(1, array[4096])::halfvec, 0, 10, 1.5", "alpha must lie between 0 and 1"),
-        ("null, array_fill(1, array[4096])::halfvec, 0, 10, null", "alpha must lie between"),
-        ("null, array_fill(1, array[4096])::halfvec, 0, 0", "match_count must lie between"),
-        ("null, array_fill(1, array[4096])::halfvec, 0, 100000", "match_count must lie between"),
+        (
+            "null, array_fill(1, array[4096])::halfvec, 0, 10, alpha => 1.5",
+            "alpha must be between 0 and 1, not 1.5",
+        ),
+        (
+            "null, array_fill(1, array[4096])::halfvec, 0, 10, alpha => null",
+            "alpha must be between 0 and 1, not null",
+        ),
+        (
+            "null, array_fill(1, array[4096])::halfvec, 0, 0",
+            "match_count must be between 1 and 200",
+        ),
+        (
+            "null, array_fill(1, array[4096])::halfvec, 0, 100000",
+            "match_count must be between 1 and 200",
+        ),
     ],
 )
 def test_bad_arguments_get_a_sentence(connection: Connection, arguments: str, message: str) -> None:

@@ -10,46 +10,15 @@ from pathlib import Path
 import psycopg
 import pytest
 from alembic.script import ScriptDirectory
+from click.testing import CliRunner
 
 from indexer import schema
-from indexer.database import Connection, Database
+from indexer.cli import main
+from indexer.database import Database
 from indexer.errors import UserError
+from tests.fix_product import fingerprint, leave_invalid, objects, one, product
 
 ROOT = Path(__file__).parent.parent
-PRODUCT = """
-    create table public.fonts (
-      id uuid primary key default gen_random_uuid(), name text not null unique, category text,
-      description text, license text default 'OFL', embedding {vector}(4096),
-      created_at timestamptz not null default now(), tags text[] default '{{}}',
-      source text default 'Google Fonts', files jsonb default '{{}}');
-    create table public.searches (
-      id uuid primary key default gen_random_uuid(), query_text text not null unique,
-      embedding {vector}(4096), response_json jsonb not null,
-      created_at timestamptz not null default now());
-    create function public.match_fonts(query_embedding {vector}(4096), match_threshold float, match_count int)
-      returns table (name text, similarity float) language sql stable
-      as $$ select 'the product''s own'::text, 1.0::float $$;
-    insert into public.fonts (name, embedding, files)
-      select 'Font ' || n, array_fill(n::real, array[4096])::{vector}, '{{"400": "https://fonts.example/a.ttf"}}'
-      from generate_series(1, 20) n;
-"""
-FINGERPRINT = (
-    "select md5(string_agg(f::text, '|' order by name)) from (select {columns} from public.fonts) f"
-)
-COLUMNS = "id, name, category, description, license, embedding, created_at, tags, source, files"
-
-
-def product(connection: Connection, vector: str = "vector") -> None:
-    connection.execute(PRODUCT.format(vector=vector))  # type: ignore[arg-type]
-
-
-def fingerprint(connection: Connection) -> object:
-    return connection.execute(FINGERPRINT.format(columns=COLUMNS)).fetchone()  # type: ignore[call-overload]
-
-
-def one(connection: Connection, statement: str) -> object:
-    row = connection.execute(statement).fetchone()  # type: ignore[call-overload]
-    return row[0] if row else None
 
 
 def test_the_revisions_are_one_line_to_one_head() -> None:
@@ -59,14 +28,7 @@ def test_the_revisions_are_one_line_to_one_head() -> None:
 
 
 def test_alembics_own_command_works_in_the_checkout(empty_database: Database) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "alembic", "upgrade", "head"],
-        cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": empty_database.conninfo},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = alembic(empty_database, "upgrade", "head")
     assert done.returncode == 0, done.stderr
     with empty_database.open():
         pass
@@ -76,10 +38,7 @@ def test_an_empty_database_gets_the_product_schema_and_ours(empty_database: Data
     schema.upgrade(empty_database.conninfo)
     with empty_database.open() as connection:
         assert one(connection, "select count(*) from public.fonts") == 0
-        assert one(
-            connection,
-            "select to_regprocedure('match_fonts_hybrid(vector,halfvec,float,int,float)')::text",
-        )
+        assert one(connection, "select count(*) from pg_proc where proname = 'match_fonts_hybrid'")
         kind = "select format_type(atttypid, atttypmod) from pg_attribute where attrelid='fonts'::regclass and attname='embedding_vl'"
         assert one(connection, kind) == "halfvec(4096)"
 
@@ -149,29 +108,14 @@ def test_the_api_roles_may_read_and_call_and_nothing_else(
     schema.upgrade(empty_database.conninfo)
     with empty_database.connect() as connection:
         for role in api_roles:
-            connection.execute(f"set role {role}")  # type: ignore[call-overload]
+            connection.execute(f"set role {role}")
             assert one(connection, "select count(*) from public.fonts") == 0
             query = "select count(*) from match_fonts_hybrid(array_fill(1, array[4096])::vector, null, -1, 3)"
             assert one(connection, query) == 0
             for denied in ("insert into public.fonts (name) values ('x')", "table font_index.runs"):
                 with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                    connection.execute(denied)  # type: ignore[call-overload]
+                    connection.execute(denied)
             connection.execute("reset role")
-
-
-def test_the_printed_sql_does_the_same_as_the_upgrade(
-    database: Database, empty_database: Database
-) -> None:
-    with empty_database.connect() as connection:
-        connection.execute(schema.upgrade_sql())  # type: ignore[arg-type]
-    with empty_database.open() as printed, database.open() as migrated:
-        assert objects(printed) == objects(migrated)
-
-
-def test_the_printed_sql_can_start_at_a_revision() -> None:
-    text = schema.upgrade_sql("0002")
-    assert "match_fonts_hybrid" in text
-    assert "create table" not in text.lower()
 
 
 def test_commands_refuse_a_database_that_is_not_set_up(empty_database: Database) -> None:
@@ -181,7 +125,9 @@ def test_commands_refuse_a_database_that_is_not_set_up(empty_database: Database)
 
 def test_commands_refuse_a_database_that_is_behind(empty_database: Database) -> None:
     schema.upgrade(empty_database.conninfo, "0001")
-    with pytest.raises(UserError, match="at revision 0001; revision 0003 is needed"):
+    with pytest.raises(
+        UserError, match=f"at revision 0001; revision {schema.revisions()[-1]} is needed"
+    ):
         empty_database.open()
 
 
@@ -192,23 +138,38 @@ def test_commands_refuse_a_database_of_a_later_version(database: Database) -> No
         database.open()
 
 
-def test_down_and_up_again_keeps_the_product(database: Database) -> None:
-    with database.connect() as connection:
-        connection.execute("insert into public.fonts (name) values ('Kept')")
-        schema.downgrade(database.conninfo, "base")
-        assert one(connection, "select name from public.fonts") == "Kept"
-        schema.upgrade(database.conninfo)
-        assert one(connection, "select name from public.fonts") == "Kept"
+@pytest.mark.parametrize("revision", ["base", *schema.revisions()[:-1]])
+def test_down_and_up_again_keeps_the_product_and_makes_the_same(
+    empty_database: Database, database: Database, revision: str
+) -> None:
+    schema.upgrade(empty_database.conninfo)
+    with empty_database.connect() as connection, database.connect() as fresh:
+        connection.execute(
+            "insert into public.fonts (name, description) select 'Font ' || n, 'round' from generate_series(1, 20) n"
+        )
+        before = fingerprint(connection)
+        schema.downgrade(empty_database.conninfo, revision)
+        assert fingerprint(connection) == before
+        assert schema.current(connection) == (None if revision == "base" else revision)
+        schema.upgrade(empty_database.conninfo)
+        assert fingerprint(connection) == before
+        assert one(connection, "select count(*) from fonts where fts @@ 'round'::tsquery") == 20
+        assert objects(connection) == objects(fresh)
 
 
-def test_going_back_refuses_to_drop_vectors(database: Database) -> None:
+def test_going_back_refuses_to_drop_vectors_before_it_drops_anything(database: Database) -> None:
     with database.connect() as connection:
         connection.execute(
             "insert into public.fonts (name, embedding_vl) values ('F', array_fill(1, array[4096])::halfvec)"
         )
+        before = objects(connection)
         with pytest.raises(UserError, match="would drop 1 vectors"):
-            schema.downgrade(database.conninfo, "0001")
+            schema.downgrade(database.conninfo, "base")
         assert one(connection, "select count(embedding_vl) from public.fonts") == 1
+        assert objects(connection) == before  # search goes on
+        done = alembic(database, "-x", "drop=embeddings", "downgrade", "base")
+        assert done.returncode == 0, done.stderr
+        assert one(connection, "select name from public.fonts") == "F"
 
 
 def test_a_password_never_reaches_an_error() -> None:
@@ -226,25 +187,59 @@ def test_a_password_never_reaches_an_error() -> None:
     assert "hush-hush" not in repr(Database.from_url("postgresql://someone:hush-hush@h/db"))
 
 
-def objects(connection: Connection) -> set[tuple[object, ...]]:
-    """Every relation, column and function that a migration can make."""
-    columns = connection.execute(
-        "select c.relnamespace::regnamespace::text, c.relname, c.relkind::text, a.attname,"
-        " format_type(a.atttypid, a.atttypmod), a.attnotnull, c.relrowsecurity"
-        " from pg_class c left join pg_attribute a on a.attrelid = c.oid and a.attnum > 0"
-        " where c.relnamespace in ('public'::regnamespace, 'font_index'::regnamespace)"
-    ).fetchall()
-    functions = connection.execute(
-        "select proname, prosrc, pg_get_function_identity_arguments(oid), proacl::text from pg_proc"
-        " where pronamespace = 'public'::regnamespace and proname like 'match%'"
-    ).fetchall()
-    return {*columns, *functions}
-
-
 def test_the_product_may_truncate_its_table(database: Database) -> None:
     with database.connect() as connection:
         connection.execute("truncate public.fonts")
 
 
-def test_the_printed_sql_does_not_wait_long_for_a_lock() -> None:
-    assert schema.upgrade_sql().lstrip().startswith("set lock_timeout")
+def test_an_old_pgvector_is_refused_before_anything_is_made(empty_database: Database) -> None:
+    with empty_database.connect() as connection:
+        connection.execute("create extension vector")
+        # no server has it any more, so its number is all that is old
+        connection.execute("update pg_extension set extversion = '0.7.4' where extname = 'vector'")
+        with pytest.raises(
+            psycopg.errors.RaiseException, match=r"pgvector 0\.7\.4 is too old"
+        ) as old:
+            schema.upgrade(empty_database.conninfo)
+        assert "alter extension vector update" in (old.value.diag.message_hint or "")
+        assert one(connection, "select to_regclass('public.fonts')") is None
+
+
+def test_pgvector_in_a_schema_where_search_does_not_look_is_refused(
+    empty_database: Database,
+) -> None:
+    with empty_database.connect() as connection:
+        connection.execute("create schema elsewhere; create extension vector schema elsewhere")
+    with pytest.raises(psycopg.errors.RaiseException, match="stands in the schema elsewhere"):
+        schema.upgrade(empty_database.conninfo)
+
+
+def test_migrate_says_what_the_owner_should_know(
+    empty_database: Database, api_roles: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", empty_database.conninfo)
+    with empty_database.connect() as connection:
+        connection.execute("create extension vector")
+        product(connection)
+        assert "row-level" not in CliRunner().invoke(main, ["migrate"]).stderr
+        connection.execute("grant update on public.fonts to anon")
+        connection.execute("update pg_extension set extversion = '0.8.1' where extname = 'vector'")
+        connection.execute("drop index fonts_fts_gin")
+        leave_invalid(connection, "fonts_fts_gin")
+        said = CliRunner().invoke(main, ["migrate"]).stderr
+        assert "public.fonts may be written by everybody" in said
+        assert "pgvector 0.8.1 is installed; 0.8.4" in said
+        assert "reindex index concurrently public.fonts_fts_gin" in said
+        connection.execute("alter table public.fonts enable row level security")
+        assert "row-level" not in CliRunner().invoke(main, ["migrate"]).stderr
+
+
+def alembic(database: Database, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "alembic", *command],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": database.conninfo},
+        capture_output=True,
+        text=True,
+        check=False,
+    )

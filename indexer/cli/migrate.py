@@ -11,19 +11,25 @@ from indexer.settings import Settings
 
 
 @click.command()
-@click.option("--sql", is_flag=True, help="Print the SQL instead, for the Supabase SQL editor.")
+@click.option("--sql", is_flag=True, help="Print the SQL instead, for psql.")
 @click.option(
     "--from", "start", metavar="REVISION", help="With --sql: print what follows REVISION."
 )
 def migrate(sql: bool, start: str | None) -> None:
-    """Bring the database's schema to this version.
+    """Bring the database's schema to this version, while the product goes on.
 
     Tables of the product are adopted as they are, or created where they do not exist. Running it
-    again changes nothing.
+    again changes nothing; after an interruption it goes on where it was. A lock that is not to be
+    had is tried for again, for two minutes. Use the direct connection or the session pooler (port
+    5432).
+
+    With --sql nothing is changed: the SQL is printed, to be read and run with psql. Its first lines
+    say how to run it in Supabase's SQL editor, which cannot take it in one piece.
 
     \b
     Example:  indexer migrate
               indexer migrate --sql > fontsight.sql
+              psql -v ON_ERROR_STOP=1 -f fontsight.sql "$DATABASE_URL"
     """
     if start and not sql:
         raise click.UsageError("--from goes with --sql.")
@@ -38,6 +44,9 @@ def migrate(sql: bool, start: str | None) -> None:
     head = schema.revisions()[-1]
     if before == head:
         click.echo(f"Already at revision {before}.")
-        return
-    schema.upgrade(database.conninfo)
-    click.echo(f"Migrated from {before or 'nothing'} to revision {head}.")
+    else:
+        schema.upgrade(database.conninfo, notice=notice)
+        click.echo(f"Migrated from {before or 'nothing'} to revision {head}.")
+    with database.connect() as connection:
+        for sentence in schema.advice(connection):
+            notice(sentence)

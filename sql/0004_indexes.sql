@@ -1,0 +1,31 @@
+-- The indexes that propose candidates. A concurrent build cannot stand in a transaction, so each
+-- statement runs on its own; a blank line ends it.
+
+set search_path = extensions, public, pg_temp;
+
+-- `if not exists` below would take an invalid index, which no query uses, for the real one.
+do $$
+declare
+  invalid text;
+begin
+  select string_agg('public.' || c.relname, ', ') into invalid
+    from pg_index i join pg_class c on c.oid = i.indexrelid
+   where i.indrelid = 'public.fonts'::regclass and not i.indisvalid
+     and c.relname in ('fonts_embedding_joint_hnsw', 'fonts_fts_gin');
+  if invalid is not null then
+    raise exception 'an interrupted build has left an index behind that is not valid: %', invalid
+      using hint = format('Run "drop index concurrently %s", then this again.', invalid);
+  end if;
+end
+$$;
+
+create index concurrently if not exists fonts_embedding_joint_hnsw
+  on public.fonts using hnsw (embedding_joint halfvec_cosine_ops);
+
+comment on index public.fonts_embedding_joint_hnsw is 'Proposes candidates of both vector legs, for any weights.';
+
+create index concurrently if not exists fonts_fts_gin on public.fonts using gin (fts);
+
+comment on index public.fonts_fts_gin is 'Proposes candidates of the full-text leg.';
+
+reset search_path;

@@ -1,0 +1,279 @@
+"""match_fonts_hybrid on a table that is large enough for the indexes, against an oracle in NumPy."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import psycopg
+import pytest
+
+from indexer.search import Fusion, Hit, Normalization, match
+from tests.fix_crowd import FONTS, Crowd, Floats, unit
+
+WINDOW = 1000  # candidates, by default
+SAMPLED = 200  # fonts that zero and unit of a leg are taken from
+NORMALIZATIONS: tuple[Normalization, ...] = ("raw", "min_max", "z_score")
+QUERIES = range(12)
+WORDS = "an elegant serif for books"
+
+
+def similarities(crowd: Crowd, seed: int, words: str | None) -> dict[str, Floats]:
+    """Leg to the similarity of every font; NaN where the words do not match."""
+    text, vl = crowd.query(seed)
+    ranks = crowd.connection.execute(
+        "select case when fts @@ q then ts_rank(fts, q) end from fonts f,"
+        " (select string_agg(quote_literal(lexeme), ' | ')::tsquery q"
+        "  from unnest(to_tsvector('english', %s::text))) w"
+        " join unnest(%s::uuid[]) with ordinality as i (id, n) on true where f.id = i.id order by n",
+        [words, crowd.ids],
+    ).fetchall()
+    return {
+        "text": crowd.text @ text,
+        "vl": unit(crowd.vl) @ unit(vl.astype(np.float16).astype(np.float64)),
+        "words": np.array([row[0] if row[0] is not None else np.nan for row in ranks]),
+    }
+
+
+def oracle(
+    crowd: Crowd,
+    legs: dict[str, Floats],
+    weights: dict[str, float],
+    fusion: Fusion,
+    normalization: Normalization,
+    rrf_k: int = 60,
+) -> Floats:
+    """The fused score of every font, from the definition."""
+    by_id = sorted(range(FONTS), key=lambda number: crowd.ids[number])[:SAMPLED]
+    score = np.zeros(FONTS)
+    for leg, values in legs.items():
+        if fusion == "rrf":
+            known = ~np.isnan(values)
+            share = np.zeros(FONTS)
+            rank = ranks(values[known])
+            share[known] = np.where(rank <= WINDOW, 1 / (rrf_k + rank), 0)
+        elif leg == "words":
+            best = 1.0 if normalization == "raw" else np.nanmax(values)
+            share = np.nan_to_num(values / best)
+        else:
+            sample = values[by_id]
+            zero, unit = {
+                "raw": (0.0, 1.0),
+                "min_max": (sample.min(), sample.max() - sample.min()),
+                "z_score": (sample.mean(), sample.std(ddof=1)),
+            }[normalization]
+            share = (values - zero) / unit
+        score += weights[leg] * share
+    return score
+
+
+def ranks(values: Floats) -> Any:
+    """From 1 for the largest; equal values share the best of their ranks."""
+    return 1 + np.searchsorted(np.sort(-values), -values, side="left")
+
+
+def ranked(crowd: Crowd, score: Floats) -> list[int]:
+    return sorted(range(FONTS), key=lambda number: (-score[number], crowd.ids[number]))
+
+
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+@pytest.mark.parametrize("fusion", ["convex", "rrf"])
+@pytest.mark.parametrize("words", [None, WORDS])
+def test_the_answer_is_that_of_the_definition(
+    crowd: Crowd, fusion: Fusion, normalization: Normalization, words: str | None
+) -> None:
+    text, vl = crowd.query(3)
+    legs = similarities(crowd, 3, words)
+    weights = {"text": 0.7 * 0.3, "vl": 0.7 * 0.7, "words": 0.3}
+    if words is None:
+        legs.pop("words")
+        weights = {"text": 0.3, "vl": 0.7}
+    score = oracle(crowd, legs, weights, fusion, normalization)
+    hits = match(
+        crowd.connection, text=text, vl=vl, query_text=words, alpha=0.3, full_text_weight=0.3,
+        fusion=fusion, normalization=normalization, strategy="exact", count=50,
+    )  # fmt: skip
+    assert [hit.score for hit in hits] == pytest.approx(np.sort(score)[::-1][:50], rel=1e-3)
+    # neighbours may change places where single precision cannot tell their scores apart
+    assert overlap(hits, [crowd.ids[n] for n in ranked(crowd, score)[:50]]) >= 0.96
+    row = crowd.ids.index(hits[0].id)
+    assert hits[0].text_similarity == pytest.approx(legs["text"][row], abs=1e-4)
+    assert hits[0].vl_rank == 1 + np.sum(legs["vl"] > legs["vl"][row])
+
+
+def overlap(hits: list[Hit], ids: list[Any]) -> float:
+    return len({hit.id for hit in hits} & set(ids)) / len(ids)
+
+
+@pytest.mark.parametrize("fusion", ["convex", "rrf"])
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+@pytest.mark.parametrize("words", [None, WORDS])
+def test_the_indexes_give_the_exact_answer_and_say_so(
+    crowd: Crowd, fusion: Fusion, normalization: Normalization, words: str | None
+) -> None:
+    shares, bounded = [], 0
+    for seed in QUERIES:
+        text, vl = crowd.query(seed)
+        exact, found = (
+            match(
+                crowd.connection, text=text, vl=vl, query_text=words, fusion=fusion,
+                normalization=normalization, count=20, strategy=strategy,
+            )
+            for strategy in ("exact", "index")
+        )  # fmt: skip
+        shares.append(overlap(found, [hit.id for hit in exact]))
+        scores = {hit.id: hit.score for hit in exact}
+        for hit in found:
+            assert hit.score == pytest.approx(scores.get(hit.id, hit.score))
+        bounded += found[0].exactness == "bounded"
+        assert exact[0].exactness == "scanned"
+    assert np.mean(shares) >= 0.99
+    assert bounded >= len(QUERIES) // 2
+
+
+def test_a_small_limit_of_candidates_is_admitted(crowd: Crowd) -> None:
+    told = []
+    for seed in QUERIES:
+        text, vl = crowd.query(seed)
+        hits = match(crowd.connection, text=text, vl=vl, count=20, candidates=20, strategy="index")
+        assert len(hits) == 20
+        told.append(hits[0].exactness)
+    assert set(told) == {"unproven"}
+
+
+def test_the_table_decides_whether_it_is_scanned(crowd: Crowd) -> None:
+    text, vl = crowd.query(0)
+    [hit] = match(crowd.connection, text=text, vl=vl, count=1)
+    assert hit.exactness == "bounded"
+    [hit] = match(crowd.connection, text=text, vl=vl, count=1, filter={"source": "Fontshare"})
+    assert hit.exactness == "scanned"
+
+
+@pytest.mark.parametrize("strategy", ["exact", "index"])
+def test_pages_are_parts_of_one_list(crowd: Crowd, strategy: Any) -> None:
+    text, vl = crowd.query(5)
+    pages = [
+        match(crowd.connection, text=text, vl=vl, count=15, match_offset=offset, strategy=strategy)
+        for offset in range(50, 95, 15)
+    ]
+    whole = match(crowd.connection, text=text, vl=vl, count=95, strategy=strategy)
+    assert [hit.id for page in pages for hit in page] == [hit.id for hit in whole[50:]]
+
+
+def test_more_rows_are_returned_than_hnsw_gives_by_itself(crowd: Crowd) -> None:
+    _, vl = crowd.query(4)
+    assert len(match(crowd.connection, text=None, vl=vl, count=200, strategy="index")) == 200
+    last = match(crowd.connection, text=None, vl=vl, count=200, match_offset=2000, strategy="index")
+    assert len(last) == 200
+
+
+FILTERS: list[tuple[dict[str, Any], Any]] = [
+    ({"category": "serif"}, lambda row: row["category"] == "serif"),
+    ({"category": ["serif", "display"]}, lambda row: row["category"] in ("serif", "display")),
+    ({"source": "Fontshare"}, lambda row: row["source"] == "Fontshare"),
+    ({"license": ["OFL"]}, lambda row: row["license"] == "OFL"),
+    ({"subsets": ["latin"]}, lambda row: True),
+    ({"tags": {"any": ["loud", "quiet"]}}, lambda row: {"loud", "quiet"} & set(row["tags"])),
+    ({"tags": {"all": ["loud", "quiet"]}}, lambda row: {"loud", "quiet"} <= set(row["tags"])),
+    (
+        {"traits": {"x_height": {"gte": 0.7, "lt": 0.75}, "is_text": {"eq": True}}},
+        lambda row: 0.7 <= row["traits"]["x_height"] < 0.75,
+    ),
+    (
+        {"category": "serif", "traits": {"x_height": {"gt": 0.6}}, "tags": {"any": ["elegant"]}},
+        lambda row: (
+            row["category"] == "serif" and row["traits"]["x_height"] > 0.6 and "elegant" in row["tags"]
+        ),
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("strategy", ["auto", "index"])
+@pytest.mark.parametrize(("wanted", "passes"), FILTERS, ids=[str(f[0]) for f in FILTERS])
+def test_a_filter_keeps_what_it_says_and_misses_nothing(
+    crowd: Crowd, wanted: dict[str, Any], passes: Any, strategy: Any
+) -> None:
+    keep = np.array([bool(passes(row)) for row in crowd.rows])
+    shares = []
+    for seed in QUERIES:
+        text, vl = crowd.query(seed)
+        legs = similarities(crowd, seed, None)
+        score = np.where(keep, 0.5 * legs["text"] + 0.5 * legs["vl"], -np.inf)
+        best = [crowd.ids[n] for n in ranked(crowd, score)[: min(20, keep.sum())]]
+        hits = match(crowd.connection, text=text, vl=vl, count=20, filter=wanted, strategy=strategy)
+        assert len(hits) == len(best)
+        shares.append(overlap(hits, best))
+    assert np.mean(shares) >= 0.99
+
+
+def test_all_that_match_are_returned_where_they_are_few(crowd: Crowd) -> None:
+    text, vl = crowd.query(0)
+    few = {"traits": {"x_height": {"gte": 0.7, "lt": 0.71}}}
+    count = sum(0.7 <= row["traits"]["x_height"] < 0.71 for row in crowd.rows)
+    assert 0 < count < 200
+    for strategy in ("auto", "exact", "index"):
+        hits = match(
+            crowd.connection, text=text, vl=vl, count=200, filter=few,
+            strategy=strategy,  # type: ignore[arg-type]
+        )  # fmt: skip
+        assert len(hits) == count
+
+
+def statements(crowd: Crowd, **arguments: Any) -> list[str]:
+    """What the function sends to the table for its candidates, with the query's vector in place."""
+    said: list[str] = []
+    crowd.connection.execute("set client_min_messages = debug1")
+    crowd.connection.add_notice_handler(handler := lambda note: said.append(note.message_primary))
+    try:
+        match(crowd.connection, **arguments)
+    finally:
+        crowd.connection.remove_notice_handler(handler)
+        crowd.connection.execute("reset client_min_messages")
+    return [text for text in said if text.startswith("select array(")]
+
+
+def plan(crowd: Crowd, statement: str) -> str:
+    """As the function runs it: with its settings, and the values known to the planner."""
+    direction = f"'{[1] + [0] * 2047}'::halfvec(2048)"
+    statement = re.sub(r"<=> \$1", f"<=> {direction}", statement).replace("$1", "'77'::tsquery")
+    with crowd.connection.transaction():
+        crowd.connection.execute("set local enable_seqscan = off; set local enable_sort = off")
+        rows = crowd.connection.execute("explain " + statement).fetchall()  # type: ignore[arg-type]
+    return "\n".join(row[0] for row in rows)
+
+
+@pytest.mark.parametrize("filter", [None, {"category": "serif"}, {"license": "OFL"}])
+def test_explain_shows_the_indexes(crowd: Crowd, filter: Any) -> None:
+    text, vl = crowd.query(0)
+    asked = statements(
+        crowd, text=text, vl=vl, query_text="serif", filter=filter, strategy="index", count=20
+    )
+    plans = [plan(crowd, statement) for statement in asked]
+    assert re.search(r"Index Scan using fonts_embedding_joint_hnsw\b", plans[0]), plans[0]
+
+
+def test_words_alone_use_their_index(crowd: Crowd) -> None:
+    [asked] = statements(crowd, text=None, vl=None, query_text="Font 77 fraktur")
+    assert "fonts_fts_gin" in plan(crowd, asked)
+
+
+def test_the_callers_settings_are_as_they_were(crowd: Crowd) -> None:
+    text, vl = crowd.query(0)
+    names = ("hnsw.ef_search", "hnsw.iterative_scan", "hnsw.max_scan_tuples", "statement_timeout")
+    with crowd.connection.transaction():
+        crowd.connection.execute("set local hnsw.ef_search = 77")
+        before = [crowd.connection.execute(f"show {name}").fetchone() for name in names]
+        match(crowd.connection, text=text, vl=vl, strategy="index")
+        assert [crowd.connection.execute(f"show {name}").fetchone() for name in names] == before
+
+
+def test_without_valid_indexes_it_scans_or_says_so(crowd: Crowd) -> None:
+    text, vl = crowd.query(0)
+    with crowd.connection.transaction(force_rollback=True):
+        crowd.connection.execute("set local transaction_read_only = off")
+        crowd.connection.execute("drop index public.fonts_embedding_joint_hnsw")
+        [hit] = match(crowd.connection, text=text, vl=vl, count=1)
+        assert hit.exactness == "scanned"
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="indexer migrate"):
+            match(crowd.connection, text=text, vl=vl, strategy="index")
