@@ -19,6 +19,12 @@ begin
 end
 $$;
 
+-- A graph that outgrows the memory is built many times slower; it takes some 8 KB a font.
+select set_config('maintenance_work_mem', greatest(
+    pg_size_bytes(current_setting('maintenance_work_mem')),
+    least(8192 * count(*), pg_size_bytes('2GB'))) / 1024 || 'kB', false)
+  from public.fonts where embedding_joint is not null;
+
 create index concurrently if not exists fonts_embedding_joint_hnsw
   on public.fonts using hnsw (embedding_joint halfvec_cosine_ops);
 
@@ -27,5 +33,7 @@ comment on index public.fonts_embedding_joint_hnsw is 'Proposes candidates of bo
 create index concurrently if not exists fonts_fts_gin on public.fonts using gin (fts);
 
 comment on index public.fonts_fts_gin is 'Proposes candidates of the full-text leg.';
+
+reset maintenance_work_mem;
 
 reset search_path;

@@ -400,7 +400,7 @@ def test_a_query_that_no_leg_understands_gets_a_sentence(
     add_fonts(connection, 1)
     indexer("backfill")
     done = indexer("search", "???", expect=1)
-    assert "nothing to search by" in done.stderr
+    assert "query_text with words in it" in done.stderr
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
@@ -426,3 +426,36 @@ def test_every_command_has_help_with_an_example(
     for parameter in command.params:
         if isinstance(parameter, click.Option) and parameter.name not in ("limit", "fonts"):
             assert parameter.help, f"{parameter.name} is not explained"
+
+
+def test_search_filters_pages_and_finds_neighbours(
+    indexer: Indexer, tmp_path: Path, connection: Connection
+) -> None:
+    indexer("import", "directory", str(font_folder(tmp_path / "fonts")))
+    indexer("backfill")
+
+    def found(*arguments: str) -> list[str]:
+        return [hit["name"] for hit in json.loads(indexer(*arguments, "--json").stdout)]
+
+    everything = found("search", "high contrast")
+    assert len(everything) == 5
+    assert found("search", "high contrast", "--limit", "2", "--offset", "2") == everything[2:4]
+    high = ["--filter", '{"traits": {"contrast": {"gte": 0.5}}}']
+    assert set(found("search", "high contrast", *high)) < set(everything)
+    assert found("search", "family 3", "--words", "1")[0] == "Family 3"
+    neighbours = found("similar", "Family 3")
+    assert sorted([*neighbours, "Family 3"]) == sorted(everything)
+    assert "There is no font 'Nobody'" in indexer("similar", "Nobody", expect=1).stderr
+    assert "must be a JSON object" in indexer("search", "x", "--filter", "[1]", expect=2).stderr
+    said = indexer("search", "x", "--filter", '{"colour": "red"}', expect=1).stderr
+    assert "filter has an unknown key: colour" in said
+
+
+def test_words_are_searched_where_no_leg_has_vectors(
+    indexer: Indexer, connection: Connection, add_fonts: AddFonts
+) -> None:
+    add_fonts(connection, 3)
+    [name] = connection.execute("select name from fonts order by name").fetchone() or ("",)
+    done = indexer("search", name)
+    assert "only its words are searched for" in done.stderr
+    assert name in done.stdout

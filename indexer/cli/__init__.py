@@ -76,6 +76,7 @@ for command in (
     status.status,
     spaces.spaces,
     search.search,
+    search.similar,
     demo.demo,
 ):
     main.add_command(command)

@@ -1,10 +1,12 @@
-"""indexer search"""
+"""indexer search and indexer similar"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from typing import Any
+from uuid import UUID
 
 import click
 
@@ -18,23 +20,63 @@ from indexer.search import Hit
 from indexer.settings import Settings
 from indexer.spaces import Leg
 
+NAMED = "select id from public.fonts where name = %(font)s or id::text = %(font)s"
+
+
+def _parsed(ctx: click.Context, param: click.Parameter, value: str | None) -> dict[str, Any] | None:
+    """The option --filter; what it may say, the database decides."""
+    try:
+        parsed = json.loads(value) if value is not None else {}
+    except ValueError:
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise click.BadParameter('it must be a JSON object such as {"category": "serif"}.')
+    return parsed or None
+
+
+FILTER = click.option(
+    "--filter", callback=_parsed, metavar="JSON",
+    help='Only such fonts: {"category": "serif", "tags": {"all": ["latin"]}, '
+    '"traits": {"x_height": {"gte": 0.7}}}.',
+)  # fmt: skip
+LIMIT = click.option("--limit", type=click.IntRange(1, 200), default=10, show_default=True)
+OFFSET = click.option(
+    "--offset", type=click.IntRange(0, 2000), default=0, help="Leave out so many of the first."
+)
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
+
 
 @click.command()
 @click.argument("query")
 @click.option(
     "--alpha", type=click.FloatRange(0, 1), default=0.5, show_default=True,
-    help="Weight of the text leg: 1 is text alone, 0 appearance alone.",
+    help="Weight of the text vector against sight: 1 is text alone, 0 appearance alone.",
 )  # fmt: skip
-@click.option("--limit", type=click.IntRange(1, 200), default=10, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
-def search(query: str, alpha: float, limit: int, as_json: bool) -> None:
+@click.option(
+    "--words", type=click.FloatRange(0, 1), default=0.0, show_default=True,
+    help="Share of the full-text leg: words of names, tags and descriptions.",
+)  # fmt: skip
+@click.option("--fusion", type=click.Choice(["convex", "rrf"]), default="convex", show_default=True)
+@click.option(
+    "--normalization", type=click.Choice(["raw", "min_max", "z_score"]), default="raw",
+    show_default=True, help="What a convex fusion does to similarities before it weighs them.",
+)  # fmt: skip
+@FILTER
+@LIMIT
+@OFFSET
+@AS_JSON
+def search(
+    query: str, words: float, limit: int, offset: int, as_json: bool, **options: Any
+) -> None:
     """Find fonts by a description of what they look like.
 
-    Each row shows the fused score and, per leg, the cosine and the rank in the whole table. A leg
-    whose embedder is not at hand, or does not understand the query, is left out and said so.
+    Each row shows the fused score and, per leg, the similarity and the rank among the fonts that
+    were scored. A leg whose embedder is not at hand, or does not understand the query, is left out
+    and said so; where no embedder is at hand, words alone are searched.
 
     \b
     Example:  indexer search "elegant high-contrast serif"
+              indexer search "tall and narrow" --filter '{"traits": {"x_height": {"gte": 0.7}}}'
     """
     if not query.strip():
         raise UserError('The query is empty. Say what the font looks like: "elegant serif".')
@@ -45,18 +87,40 @@ def search(query: str, alpha: float, limit: int, as_json: bool) -> None:
             for leg in spaces.SERVING_COLUMN
         }
         if all(vector is None for vector in vectors.values()):
-            raise UserError("No leg could embed the query, so there is nothing to search by.")
+            notice("No leg could embed the query, so only its words are searched for.")
+            words = 1.0
         hits = index_search.match(
-            connection, text=vectors["text"], vl=vectors["vl"], alpha=alpha, count=limit
+            connection, text=vectors["text"], vl=vectors["vl"], count=limit, match_offset=offset,
+            query_text=query if words else None, full_text_weight=words, **options,
+        )  # fmt: skip
+    _show(hits, as_json=as_json)
+
+
+@click.command()
+@click.argument("font")
+@click.option(
+    "--alpha", type=click.FloatRange(0, 1), default=0.0, show_default=True,
+    help="0 compares what fonts look like, 1 what is said about them.",
+)  # fmt: skip
+@FILTER
+@LIMIT
+@OFFSET
+@AS_JSON
+def similar(font: str, limit: int, offset: int, as_json: bool, **options: Any) -> None:
+    """Find the neighbours of FONT (its name or its id).
+
+    \b
+    Example:  indexer similar "Playfair Display"
+    """
+    with opened(Settings()) as connection:
+        row = connection.execute(NAMED, {"font": font}).fetchone()
+        if row is None:
+            raise UserError(f"There is no font {font!r}: FONT is a name or an id.")
+        font_id: UUID = row[0]
+        hits = index_search.similar(
+            connection, font_id, match_count=limit, match_offset=offset, **options
         )
-    if not hits:
-        notice("No font has a vector yet. Run: indexer backfill")
-    if as_json:
-        click.echo(json.dumps([asdict(hit) for hit in hits], indent=2, default=str))
-        return
-    click.echo(f"{'score':>7}  {'text (rank)':>14}  {'sight (rank)':>14}  font")
-    for hit in hits:
-        click.echo(_line(hit))
+    _show(hits, as_json=as_json)
 
 
 def embedded_query(
@@ -80,8 +144,26 @@ def embedded_query(
         return None
 
 
+def _show(hits: Sequence[Hit], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps([asdict(hit) for hit in hits], indent=2, default=str))
+        return
+    if not hits:
+        notice("Nothing was found. Vectors are missing? Run: indexer backfill")
+        return
+    click.echo(
+        f"{'score':>7}  {'text (rank)':>14}  {'sight (rank)':>14}  {'words (rank)':>14}  font"
+    )
+    for hit in hits:
+        click.echo(_line(hit))
+
+
 def _line(hit: Hit) -> str:
-    legs = [(hit.text_similarity, hit.text_rank), (hit.vl_similarity, hit.vl_rank)]
+    legs = [
+        (hit.text_similarity, hit.text_rank),
+        (hit.vl_similarity, hit.vl_rank),
+        (hit.full_text_similarity, hit.full_text_rank),
+    ]
     shown = (f"{value:.3f} ({rank})" if value is not None else "-" for value, rank in legs)
     return (
         f"{hit.score:7.3f}  "
