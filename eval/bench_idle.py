@@ -13,6 +13,7 @@ from statistics import median
 
 from psycopg import sql
 
+from eval.search_table import drop_indexes
 from indexer import embedded, embedders, schema, spaces, store
 from indexer.database import Connection, Database
 from indexer.embed.measured import MeasuredTraits
@@ -60,6 +61,7 @@ def bench_idle(rows: int) -> Idle:
 def _fill(conninfo: str, rows: int) -> None:
     schema.upgrade(conninfo)
     with Database(conninfo=conninfo, label="bench").open() as connection:
+        drop_indexes(connection)  # nothing searches here, and equal vectors make a slow graph
         connection.execute(FONTS, [rows])
         connection.execute(FILES, [rows])
         _up_to_date(connection, embedders.vl_space(MeasuredTraits(), SheetSpec(), LIGHT))

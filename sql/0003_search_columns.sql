@@ -21,10 +21,11 @@ $$;
 
 comment on function font_index.set_fts is 'Keeps fonts.fts in step with what it is made from.';
 
--- HNSW takes halfvec up to 4000 dimensions, and the first 1024 of a Matryoshka model rank nearly as all 4096 do.
+-- HNSW takes halfvec up to 4000 dimensions, and the first ones of a Matryoshka model rank nearly as all 4096 do.
 -- Side by side, both legs are one vector, whose nearest to (alpha * text, (1 - alpha) * vl) are the best of the
 -- weighted sum, for every alpha. Two indexes would have to be asked much deeper for the same: a font that is good
--- on both legs need not be among the first of either.
+-- on both legs need not be among the first of either. 1024 a leg, because two such vectors share a page of the
+-- index and two of 1024 do not: half the size, the same recall.
 create function font_index.set_embedding_joint()
 returns trigger
 language plpgsql

@@ -193,16 +193,18 @@ CREATE FUNCTION public.match_fonts_hybrid(query_embedding extensions.vector, que
     SET enable_seqscan TO 'off'
     SET enable_sort TO 'off'
     SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
     SET "hnsw.ef_search" TO '100'
     SET "hnsw.iterative_scan" TO 'relaxed_order'
     SET "hnsw.max_scan_tuples" TO '100000'
+    SET "hnsw.scan_mem_multiplier" TO '4'
     AS $_$
 -- the names of the answer's columns are also columns of the table
 #variable_conflict use_column
 declare
-  -- Up to so many fonts that pass the filter, scoring each is about as fast as asking the index, and exact
-  -- (python -m eval bench search).
-  scanned_up_to constant int := 1000;
+  -- Up to so many fonts, scoring each is about as fast as asking the index, and exact; with a filter more, for the
+  -- index visits many fonts for one that passes (python -m eval bench search).
+  scanned_up_to constant int := case when filter is null or filter = '{}' then 1000 else 3000 end;
   sampled constant int := 200;
 
   condition constant text := font_index.filter_condition(filter);
@@ -224,9 +226,10 @@ declare
   scanning boolean;
   statement text;
   leg_weights float[];
+  heaviest float;
   absent constant vector := array_fill(0, array[1024]);
   direction halfvec;
-  horizon int := 25;
+  horizon int := 20;
   depth int;  -- fonts that are proposed
   deepest int;
   proposed uuid[];
@@ -278,20 +281,20 @@ begin
       using errcode = '22023', hint = 'Embed the query first; pass null for a leg that is not available.';
   end if;
 
-  -- A leg that is null takes no weight.
+  -- A leg that is null takes no weight. Rounded, because a product with the smallest of numbers is an error.
   words_weight := case
     when words is null then 0
     when query_embedding is null and query_embedding_vl is null then 1
-    else full_text_weight
+    else round(full_text_weight::numeric, 9)
   end;
   text_weight := (1 - words_weight) * case
     when query_embedding is null then 0
     when query_embedding_vl is null then 1
-    else alpha
+    else round(alpha::numeric, 9)
   end;
   vl_weight := 1 - words_weight - text_weight;
 
-  -- Answers that end within the first 25, 50, 100, … fonts come from the same candidates: pages are parts of one list.
+  -- Answers that end within the first 20, 40, 80, … fonts come from the same candidates: pages are parts of one list.
   while horizon < match_offset + match_count loop
     horizon := 2 * horizon;
   end loop;
@@ -334,7 +337,7 @@ begin
 
   loop
     if not scanning then
-      perform set_config('hnsw.ef_search', least(depth * 3 / 2, 1000)::text, true);
+      perform set_config('hnsw.ef_search', least(2 * depth, 1000)::text, true);
       pool := '{}';
       -- convex: the nearest by the weighted sum; rrf: the nearest of each leg
       foreach leg_weights slice 1 in array case fusion
@@ -342,12 +345,13 @@ begin
         else array[[text_weight / text_unit, vl_weight / vl_unit]]
       end
       loop
-        continue when 1e-6 > all (leg_weights);
-        -- by way of halfvec, whose smallest numbers no weight brings to underflow
+        continue when 0 = all (leg_weights);
+        -- the heavier leg at length 1
+        heaviest := greatest(leg_weights[1], leg_weights[2]);
         direction := (
-          coalesce(array_fill(leg_weights[1]::real, array[1024])::vector
+          coalesce(array_fill(round((leg_weights[1] / heaviest)::numeric, 6)::real, array[1024])::vector
                      * l2_normalize(subvector(query_embedding, 1, 1024))::halfvec::vector, absent)
-          || coalesce(array_fill(leg_weights[2]::real, array[1024])::vector
+          || coalesce(array_fill(round((leg_weights[2] / heaviest)::numeric, 6)::real, array[1024])::vector
                      * l2_normalize(subvector(query_embedding_vl, 1, 1024))::vector, absent)
         )::halfvec;
         statement := format(propose, condition || by_direction, depth);
@@ -374,7 +378,7 @@ begin
 
     for id, name, category, description, tags, source, files, score, text_similarity, text_rank,
         vl_similarity, vl_rank, full_text_similarity, full_text_rank, exactness in
-      with similarities as (
+      with similarities as materialized (  -- else every cosine is computed twice
         select f.id,
                -- a stored vector of zeros has no direction: its cosine is NaN, which would sort first
                nullif(1 - (f.embedding <=> query_embedding), 'NaN') as text_similarity,

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import psycopg
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from indexer.search import Fusion, Hit, Normalization, match
 from tests.fix_crowd import FONTS, Crowd, Floats, unit
@@ -154,11 +156,11 @@ def test_the_table_decides_whether_it_is_scanned(crowd: Crowd) -> None:
 def test_pages_are_parts_of_one_list(crowd: Crowd, strategy: Any) -> None:
     text, vl = crowd.query(5)
     pages = [
-        match(crowd.connection, text=text, vl=vl, count=15, match_offset=offset, strategy=strategy)
-        for offset in range(50, 95, 15)
+        match(crowd.connection, text=text, vl=vl, count=20, match_offset=offset, strategy=strategy)
+        for offset in (40, 60)
     ]
-    whole = match(crowd.connection, text=text, vl=vl, count=95, strategy=strategy)
-    assert [hit.id for page in pages for hit in page] == [hit.id for hit in whole[50:]]
+    whole = match(crowd.connection, text=text, vl=vl, count=80, strategy=strategy)
+    assert [hit.id for page in pages for hit in page] == [hit.id for hit in whole[40:]]
 
 
 def test_more_rows_are_returned_than_hnsw_gives_by_itself(crowd: Crowd) -> None:
@@ -277,3 +279,47 @@ def test_without_valid_indexes_it_scans_or_says_so(crowd: Crowd) -> None:
         assert hit.exactness == "scanned"
         with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="indexer migrate"):
             match(crowd.connection, text=text, vl=vl, strategy="index")
+
+
+@pytest.mark.parametrize("alpha", [0.0, 5e-324, 1e-300, 1e-9, 0.999_999_999_999, 1.0])
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+def test_the_smallest_weights_are_no_error(
+    crowd: Crowd, alpha: float, normalization: Normalization
+) -> None:
+    text, vl = crowd.query(6)
+    exact, found = (
+        match(
+            crowd.connection, text=text, vl=vl, alpha=alpha, normalization=normalization,
+            count=20, strategy=strategy,
+        )
+        for strategy in ("exact", "index")
+    )  # fmt: skip
+    assert overlap(found, [hit.id for hit in exact]) >= 0.95
+
+
+@pytest.mark.parametrize("weight", [0.0, 5e-324, 1e-9, 0.999_999, 1.0])
+@pytest.mark.parametrize("strategy", ["exact", "index"])
+def test_words_that_few_fonts_have_do_not_shorten_the_answer(
+    crowd: Crowd, weight: float, strategy: Any
+) -> None:
+    text, vl = crowd.query(6)
+    hits = match(
+        crowd.connection, text=text, vl=vl, query_text="77", full_text_weight=weight, count=50,
+        strategy=strategy,
+    )  # fmt: skip
+    assert len(hits) == 50
+    assert (hits[0].name == "Font 77") is (weight > 0.9)
+
+
+@given(components=st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=6))
+def test_any_direction_is_answered_or_refused_with_a_sentence(
+    crowd: Crowd, components: list[float]
+) -> None:
+    vector = np.array(components, dtype=np.float32)
+    try:
+        hits = match(crowd.connection, text=vector, vl=None, count=5, strategy="index")
+    except psycopg.errors.InvalidParameterValue as refused:
+        assert "direction" in str(refused)
+        assert np.linalg.norm(vector) < 1e-15
+    else:
+        assert len(hits) == 5

@@ -53,8 +53,8 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the rows a
     help="Weight of the text vector against sight: 1 is text alone, 0 appearance alone.",
 )  # fmt: skip
 @click.option(
-    "--words", type=click.FloatRange(0, 1), default=0.0, show_default=True,
-    help="Share of the full-text leg: words of names, tags and descriptions.",
+    "--words", type=click.FloatRange(0, 1), default=0.2, show_default=True,
+    help="Share of the full-text leg: words of names, tags and descriptions. 0 leaves it out.",
 )  # fmt: skip
 @click.option("--fusion", type=click.Choice(["convex", "rrf"]), default="convex", show_default=True)
 @click.option(
@@ -110,7 +110,7 @@ def similar(font: str, limit: int, offset: int, as_json: bool, **options: Any) -
     """Find the neighbours of FONT (its name or its id).
 
     \b
-    Example:  indexer similar "Playfair Display"
+    Example:  indexer similar "Montaga"
     """
     with opened(Settings()) as connection:
         row = connection.execute(NAMED, {"font": font}).fetchone()

@@ -1,0 +1,112 @@
+"""The search benchmark: its vectors, its truth, and that it runs. Not how fast anything is."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from eval.__main__ import main
+from eval.bench_search import CONTENDERS, Outcome, SearchBench
+from eval.search_table import Index, Truth
+from eval.vectors import CHUNK, LEGS, Floats, SyntheticFonts
+
+
+def drawn(fonts: SyntheticFonts) -> dict[str, Floats]:
+    legs = [legs for _, legs in fonts.chunks()]
+    return {leg: np.concatenate([part[leg] for part in legs]) for leg in LEGS}
+
+
+@pytest.fixture(scope="module")
+def fonts() -> SyntheticFonts:
+    return SyntheticFonts(CHUNK + 200)
+
+
+def test_every_contender_answers_and_exact_answers_are_right() -> None:
+    done = CliRunner().invoke(main, ["bench", "search", "--rows=300", "--queries=5", "--json"])
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.stdout)
+    assert (result["rows"], result["match_count"]) == (300, 20)
+    assert any("hnsw" in name for name in result["indexes"])
+    assert all(index["bytes"] > 0 and index["seconds"] > 0 for index in result["indexes"].values())
+    contenders = result["contenders"]
+    assert set(contenders) == set(CONTENDERS)
+    for outcome in contenders.values():
+        assert outcome["queries"] == 5
+        assert 0 < outcome["p50_ms"] <= outcome["p95_ms"]
+    for name in ("ours, exact", "ours, exact, 1 % filter"):
+        assert contenders[name]["recall"] == 1
+        assert contenders[name]["exactness"] == {"scanned": 5}
+    assert sum(contenders["ours"]["exactness"].values()) == 5
+    assert 0 < contenders["hybrid_search"]["recall"] <= 1
+    assert contenders["two exact scans"]["recall"] is None
+
+
+def test_a_table_says_what_the_json_says() -> None:
+    outcome = Outcome(
+        queries=7,
+        p50_ms=1.25,
+        p95_ms=3.5,
+        recall=0.9912,
+        exactness={"bounded": 5, "unproven": 2},
+        bounded_and_exact=4,
+    )
+    result = SearchBench(
+        rows=300,
+        match_count=20,
+        noise=0.5,
+        postgres="18.4",
+        pgvector="0.8.5",
+        shared_buffers="1GB",
+        cpus=2,
+        rank_correlation=0.345,
+        load_seconds=1.5,
+        indexes={"fonts_embedding_hnsw": Index(bytes=2**20, seconds=0.5)},
+        contenders={"ours": outcome},
+    )
+    *_, index, _, ours = str(result).splitlines()
+    assert index == "fonts_embedding_hnsw: 1.0 MB, built in 0.5 s"
+    assert ours.split(maxsplit=5)[:5] == ["ours", "7", "1.2", "3.5", "0.9912"]
+    assert ours.endswith("5 bounded, 2 unproven (4 of the bounded exact)")
+
+
+def test_the_first_1024_coordinates_carry_most_of_a_vector(fonts: SyntheticFonts) -> None:
+    for vectors in (*drawn(fonts).values(), *fonts.queries(10).values()):
+        assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+        assert 0.8 < np.mean(np.sum(vectors[:, :1024] ** 2, axis=1)) < 0.9
+
+
+def test_a_seed_draws_the_same_vectors_again(fonts: SyntheticFonts) -> None:
+    again, other = SyntheticFonts(fonts.rows), SyntheticFonts(fonts.rows, seed=1)
+    for leg in LEGS:
+        assert np.array_equal(drawn(fonts)[leg], drawn(again)[leg])
+        assert np.array_equal(fonts.queries(3)[leg], again.queries(3)[leg])
+        assert not np.array_equal(fonts.queries(3)[leg], other.queries(3)[leg])
+
+
+def test_chunks_differ_and_cover_all_fonts(fonts: SyntheticFonts) -> None:
+    (first, full), (second, rest) = fonts.chunks()
+    assert (first, len(full["vl"]), second, len(rest["vl"])) == (0, CHUNK, CHUNK, 200)
+    assert np.max(full["text"] @ rest["text"].T) < 0.99
+
+
+def test_the_legs_of_a_query_agree_in_part_and_queries_are_no_fonts(fonts: SyntheticFonts) -> None:
+    cosines = {leg: fonts.queries(10)[leg] @ drawn(fonts)[leg].T for leg in LEGS}
+    truth = Truth(queries={}, rare=np.ones(fonts.rows, dtype=bool), similarities=cosines)
+    assert 0.3 < truth.rank_correlation() < 0.5
+    assert all(0.4 < np.max(cosines[leg]) < 0.9 for leg in LEGS)
+
+
+def test_recall_is_counted_by_hand() -> None:
+    text = np.array([[0.9, 0.8, 0.1, 0.0]], dtype=np.float32)
+    vl = np.array([[0.1, 0.4, 0.3, 0.8]], dtype=np.float32)
+    rare = np.array([True, False, True, False])
+    truth = Truth(queries={}, rare=rare, similarities={"text": text, "vl": vl})
+    # fused: 0.5, 0.6, 0.2, 0.4
+    assert truth.recall(0, [1, 0], 2, alpha=0.5, filtered=False) == 1
+    assert truth.recall(0, [1, 3], 2, alpha=0.5, filtered=False) == 0.5
+    assert truth.recall(0, [0], 2, alpha=0.5, filtered=False) == 0.5
+    assert truth.recall(0, [0, 1], 3, alpha=0.5, filtered=True) == 0.5
+    assert truth.recall(0, [0, 1], 2, alpha=1, filtered=False) == 1
