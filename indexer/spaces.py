@@ -152,6 +152,8 @@ def activate(connection: Connection, prefix: str, *, force: bool = False) -> Spa
     # without it the planner may still think the table empty, and the switch takes minutes
     connection.execute("analyze font_index.embeddings")
     with connection.transaction():
+        # one statement writes every font, and each is an insertion into the index: minutes for many
+        connection.execute("set local statement_timeout = 0")
         connection.execute("lock table font_index.spaces in exclusive mode")
         records = all_spaces(connection)
         found = [record for record in records if record.space.id.startswith(prefix)]
