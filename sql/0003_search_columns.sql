@@ -11,10 +11,11 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  new.fts := setweight(to_tsvector('english', coalesce(new.name, '')), 'A')
-    || setweight(to_tsvector('english', coalesce(new.category, '')), 'B')
-    || setweight(to_tsvector('english', coalesce(array_to_string(new.tags, ' '), '')), 'B')
-    || setweight(to_tsvector('english', coalesce(new.description, '')), 'C');
+  -- a tsvector holds 1 MB at most, and the product's insert must not fail for it
+  new.fts := setweight(to_tsvector('english', left(coalesce(new.name, ''), 10000)), 'A')
+    || setweight(to_tsvector('english', left(coalesce(new.category, ''), 10000)), 'B')
+    || setweight(to_tsvector('english', left(coalesce(array_to_string(new.tags, ' '), ''), 10000)), 'B')
+    || setweight(to_tsvector('english', left(coalesce(new.description, ''), 50000)), 'C');
   return new;
 end
 $$;
@@ -24,8 +25,8 @@ comment on function font_index.set_fts is 'Keeps fonts.fts in step with what it 
 -- HNSW takes halfvec up to 4000 dimensions, and the first ones of a Matryoshka model rank nearly as all 4096 do.
 -- Side by side, both legs are one vector, whose nearest to (alpha * text, (1 - alpha) * vl) are the best of the
 -- weighted sum, for every alpha. Two indexes would have to be asked much deeper for the same: a font that is good
--- on both legs need not be among the first of either. 1024 a leg, because two such vectors share a page of the
--- index and two of 1024 do not: half the size, the same recall.
+-- on both legs need not be among the first of either. Two more dimensions stand for an absent leg: so all rows have
+-- the same length, and their order by cosine is that by the sum.
 create function font_index.set_embedding_joint()
 returns trigger
 language plpgsql
@@ -33,10 +34,12 @@ set search_path = extensions, public, pg_temp
 as $$
 declare
   absent constant halfvec(1024) := array_fill(0, array[1024])::halfvec(1024);
+  text_part constant halfvec := coalesce(l2_normalize(subvector(new.embedding, 1, 1024))::halfvec(1024), absent);
+  vl_part constant halfvec := coalesce(l2_normalize(subvector(new.embedding_vl, 1, 1024)), absent);
 begin
   new.embedding_joint := case when num_nonnulls(new.embedding, new.embedding_vl) > 0 then
-    coalesce(l2_normalize(subvector(new.embedding, 1, 1024))::halfvec(1024), absent)
-      || coalesce(l2_normalize(subvector(new.embedding_vl, 1, 1024)), absent)
+    text_part || vl_part
+      || array[(l2_norm(text_part) = 0)::int, (l2_norm(vl_part) = 0)::int]::halfvec(2)
   end;
   return new;
 end
@@ -50,12 +53,12 @@ revoke all on function font_index.set_fts, font_index.set_embedding_joint from p
 -- Last, for readers of the product wait from here to the commit.
 alter table public.fonts
   add column fts tsvector,
-  add column embedding_joint halfvec(2048);
+  add column embedding_joint halfvec(2050);
 
 comment on column public.fonts.fts is
   'Words of name (weight A), category and tags (B) and description (C), for the full-text leg of match_fonts_hybrid.';
 comment on column public.fonts.embedding_joint is
-  'The first 1024 dimensions of embedding and of embedding_vl side by side, each of length 1, or zeros where there is none: by it the index fonts_embedding_joint_hnsw proposes candidates.';
+  'The first 1024 dimensions of embedding and of embedding_vl side by side, each of length 1, or zeros where there is none; then, for each, 1 where there is none: by it the index fonts_embedding_joint_hnsw proposes candidates.';
 
 -- also where the column itself is written: nobody can put it out of step, and setting it null brings it up to date
 create trigger fonts_set_fts

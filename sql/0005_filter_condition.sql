@@ -49,7 +49,7 @@ begin
       when 'tags.any' then format('f.tags && %L::text[]', strings)
       when 'tags.all' then format('f.tags @> %L::text[]', strings)
       when 'subsets' then format('f.tags @> %L::text[]', strings)  -- the importer puts them among the tags
-      when 'exclude' then format('f.id::text <> all (%L::text[])', strings)
+      when 'exclude' then format('f.id::text <> all (%L::text[])', lower(strings::text)::text[])
       else format('f.%I = any (%L::text[])', entry.key, strings)
     end;
   end loop;

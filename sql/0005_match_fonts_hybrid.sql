@@ -56,12 +56,12 @@ as $$
 -- the names of the answer's columns are also columns of the table
 #variable_conflict use_column
 declare
+  condition constant text := font_index.filter_condition(filter);
   -- Up to so many fonts, scoring each is about as fast as asking the index, and exact; with a filter more, for the
   -- index visits many fonts for one that passes (python -m eval bench search).
-  scanned_up_to constant int := case when filter is null or filter = '{}' then 1000 else 3000 end;
+  scanned_up_to constant int := case when coalesce(filter, '{}') - 'exclude' = '{}' then 1000 else 3000 end;
   sampled constant int := 200;
 
-  condition constant text := font_index.filter_condition(filter);
   propose constant text := 'select array(select f.id from public.fonts f where %s limit %L)';
   matching constant text := ' and f.fts @@ $1';
   by_words constant text := ' order by ts_rank(f.fts, $1) desc, f.id';
@@ -195,11 +195,13 @@ begin
       pool := '{}';
       -- convex: the nearest by the weighted sum; rrf: the nearest of each leg
       foreach leg_weights slice 1 in array case fusion
-        when 'rrf' then array[[text_weight, 0], [0, vl_weight]]
-        else array[[text_weight / text_unit, vl_weight / vl_unit]]
+        when 'rrf' then array[[text_weight, 0, 0, 0], [0, vl_weight, 0, 0]]
+        -- a font that lacks a leg counts as much there as one at its zero
+        else array[[text_weight / text_unit, vl_weight / vl_unit,
+                    text_weight / text_unit * text_zero, vl_weight / vl_unit * vl_zero]]
       end
       loop
-        continue when 0 = all (leg_weights);
+        continue when 0 = all (leg_weights[1:2]);
         -- the heavier leg at length 1
         heaviest := greatest(leg_weights[1], leg_weights[2]);
         direction := (
@@ -207,6 +209,7 @@ begin
                      * l2_normalize(subvector(query_embedding, 1, 1024))::halfvec::vector, absent)
           || coalesce(array_fill(round((leg_weights[2] / heaviest)::numeric, 6)::real, array[1024])::vector
                      * l2_normalize(subvector(query_embedding_vl, 1, 1024))::vector, absent)
+          || array[round((leg_weights[3] / heaviest)::numeric, 6), round((leg_weights[4] / heaviest)::numeric, 6)]::vector
         )::halfvec;
         statement := format(propose, condition || by_direction, depth);
         raise debug '%', statement;  -- for EXPLAIN: what a function runs, it does not show
@@ -279,13 +282,13 @@ begin
       -- Fagin's threshold: what a font that neither list proposed can reach. Its words weigh no more than those at
       -- the end of their list; its vectors no more than the best of the second half of theirs: a half, and not the
       -- last one, because the index orders by a part of the dimensions.
-      outside as (
+      outside as materialized (  -- once, not for every row of the answer
         select coalesce(max(s.vector_share) filter (where s.id = any (edge)), 0)
              + case when cardinality(proposed_by_words) = depth then
                  coalesce(min(s.words_share) filter (where s.id = any (proposed_by_words)), 0) else 0 end as score
           from shares s
       ),
-      worst as (
+      worst as materialized (
         select case count(*) when horizon then min(b.score) else match_threshold end as score from best b
       )
       select f.id, f.name, f.category, f.description, f.tags, f.source, f.files, b.score,

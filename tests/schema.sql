@@ -78,7 +78,7 @@ begin
       when 'tags.any' then format('f.tags && %L::text[]', strings)
       when 'tags.all' then format('f.tags @> %L::text[]', strings)
       when 'subsets' then format('f.tags @> %L::text[]', strings)  -- the importer puts them among the tags
-      when 'exclude' then format('f.id::text <> all (%L::text[])', strings)
+      when 'exclude' then format('f.id::text <> all (%L::text[])', lower(strings::text)::text[])
       else format('f.%I = any (%L::text[])', entry.key, strings)
     end;
   end loop;
@@ -122,10 +122,12 @@ CREATE FUNCTION font_index.set_embedding_joint() RETURNS trigger
     AS $$
 declare
   absent constant halfvec(1024) := array_fill(0, array[1024])::halfvec(1024);
+  text_part constant halfvec := coalesce(l2_normalize(subvector(new.embedding, 1, 1024))::halfvec(1024), absent);
+  vl_part constant halfvec := coalesce(l2_normalize(subvector(new.embedding_vl, 1, 1024)), absent);
 begin
   new.embedding_joint := case when num_nonnulls(new.embedding, new.embedding_vl) > 0 then
-    coalesce(l2_normalize(subvector(new.embedding, 1, 1024))::halfvec(1024), absent)
-      || coalesce(l2_normalize(subvector(new.embedding_vl, 1, 1024)), absent)
+    text_part || vl_part
+      || array[(l2_norm(text_part) = 0)::int, (l2_norm(vl_part) = 0)::int]::halfvec(2)
   end;
   return new;
 end
@@ -146,10 +148,11 @@ CREATE FUNCTION font_index.set_fts() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  new.fts := setweight(to_tsvector('english', coalesce(new.name, '')), 'A')
-    || setweight(to_tsvector('english', coalesce(new.category, '')), 'B')
-    || setweight(to_tsvector('english', coalesce(array_to_string(new.tags, ' '), '')), 'B')
-    || setweight(to_tsvector('english', coalesce(new.description, '')), 'C');
+  -- a tsvector holds 1 MB at most, and the product's insert must not fail for it
+  new.fts := setweight(to_tsvector('english', left(coalesce(new.name, ''), 10000)), 'A')
+    || setweight(to_tsvector('english', left(coalesce(new.category, ''), 10000)), 'B')
+    || setweight(to_tsvector('english', left(coalesce(array_to_string(new.tags, ' '), ''), 10000)), 'B')
+    || setweight(to_tsvector('english', left(coalesce(new.description, ''), 50000)), 'C');
   return new;
 end
 $$;
@@ -202,12 +205,12 @@ CREATE FUNCTION public.match_fonts_hybrid(query_embedding extensions.vector, que
 -- the names of the answer's columns are also columns of the table
 #variable_conflict use_column
 declare
+  condition constant text := font_index.filter_condition(filter);
   -- Up to so many fonts, scoring each is about as fast as asking the index, and exact; with a filter more, for the
   -- index visits many fonts for one that passes (python -m eval bench search).
-  scanned_up_to constant int := case when filter is null or filter = '{}' then 1000 else 3000 end;
+  scanned_up_to constant int := case when coalesce(filter, '{}') - 'exclude' = '{}' then 1000 else 3000 end;
   sampled constant int := 200;
 
-  condition constant text := font_index.filter_condition(filter);
   propose constant text := 'select array(select f.id from public.fonts f where %s limit %L)';
   matching constant text := ' and f.fts @@ $1';
   by_words constant text := ' order by ts_rank(f.fts, $1) desc, f.id';
@@ -341,11 +344,13 @@ begin
       pool := '{}';
       -- convex: the nearest by the weighted sum; rrf: the nearest of each leg
       foreach leg_weights slice 1 in array case fusion
-        when 'rrf' then array[[text_weight, 0], [0, vl_weight]]
-        else array[[text_weight / text_unit, vl_weight / vl_unit]]
+        when 'rrf' then array[[text_weight, 0, 0, 0], [0, vl_weight, 0, 0]]
+        -- a font that lacks a leg counts as much there as one at its zero
+        else array[[text_weight / text_unit, vl_weight / vl_unit,
+                    text_weight / text_unit * text_zero, vl_weight / vl_unit * vl_zero]]
       end
       loop
-        continue when 0 = all (leg_weights);
+        continue when 0 = all (leg_weights[1:2]);
         -- the heavier leg at length 1
         heaviest := greatest(leg_weights[1], leg_weights[2]);
         direction := (
@@ -353,6 +358,7 @@ begin
                      * l2_normalize(subvector(query_embedding, 1, 1024))::halfvec::vector, absent)
           || coalesce(array_fill(round((leg_weights[2] / heaviest)::numeric, 6)::real, array[1024])::vector
                      * l2_normalize(subvector(query_embedding_vl, 1, 1024))::vector, absent)
+          || array[round((leg_weights[3] / heaviest)::numeric, 6), round((leg_weights[4] / heaviest)::numeric, 6)]::vector
         )::halfvec;
         statement := format(propose, condition || by_direction, depth);
         raise debug '%', statement;  -- for EXPLAIN: what a function runs, it does not show
@@ -425,13 +431,13 @@ begin
       -- Fagin's threshold: what a font that neither list proposed can reach. Its words weigh no more than those at
       -- the end of their list; its vectors no more than the best of the second half of theirs: a half, and not the
       -- last one, because the index orders by a part of the dimensions.
-      outside as (
+      outside as materialized (  -- once, not for every row of the answer
         select coalesce(max(s.vector_share) filter (where s.id = any (edge)), 0)
              + case when cardinality(proposed_by_words) = depth then
                  coalesce(min(s.words_share) filter (where s.id = any (proposed_by_words)), 0) else 0 end as score
           from shares s
       ),
-      worst as (
+      worst as materialized (
         select case count(*) when horizon then min(b.score) else match_threshold end as score from best b
       )
       select f.id, f.name, f.category, f.description, f.tags, f.source, f.files, b.score,
@@ -697,7 +703,7 @@ CREATE TABLE public.fonts (
     embedding_vl extensions.halfvec(4096),
     traits jsonb,
     fts tsvector,
-    embedding_joint extensions.halfvec(2048)
+    embedding_joint extensions.halfvec(2050)
 );
 
 --
@@ -728,7 +734,7 @@ COMMENT ON COLUMN public.fonts.fts IS 'Words of name (weight A), category and ta
 -- Name: COLUMN fonts.embedding_joint; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.fonts.embedding_joint IS 'The first 1024 dimensions of embedding and of embedding_vl side by side, each of length 1, or zeros where there is none: by it the index fonts_embedding_joint_hnsw proposes candidates.';
+COMMENT ON COLUMN public.fonts.embedding_joint IS 'The first 1024 dimensions of embedding and of embedding_vl side by side, each of length 1, or zeros where there is none; then, for each, 1 where there is none: by it the index fonts_embedding_joint_hnsw proposes candidates.';
 
 --
 -- Name: searches; Type: TABLE; Schema: public; Owner: -

@@ -87,7 +87,9 @@ def test_fonts_can_be_left_out_by_id(connection: Connection) -> None:
     [hit] = match(connection, text=None, vl=NORTH, count=1)
     assert hit.id not in [
         other.id
-        for other in match(connection, text=None, vl=NORTH, filter={"exclude": [str(hit.id)]})
+        for other in match(
+            connection, text=None, vl=NORTH, filter={"exclude": [str(hit.id).upper()]}
+        )
     ]
 
 

@@ -11,8 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from indexer.database import Connection
 from indexer.search import Fusion, Hit, Normalization, match
-from tests.fix_crowd import FONTS, Crowd, Floats, unit
+from indexer.spaces import padded
+from tests.fix_crowd import DIMENSION, FONTS, Crowd, Floats, unit
+from tests.test_match_fonts_hybrid import add
 
 WINDOW = 1000  # candidates, by default
 SAMPLED = 200  # fonts that zero and unit of a leg are taken from
@@ -237,7 +240,7 @@ def statements(crowd: Crowd, **arguments: Any) -> list[str]:
 
 def plan(crowd: Crowd, statement: str) -> str:
     """As the function runs it: with its settings, and the values known to the planner."""
-    direction = f"'{[1] + [0] * 2047}'::halfvec(2048)"
+    direction = f"'{[1] + [0] * 2049}'::halfvec(2050)"
     statement = re.sub(r"<=> \$1", f"<=> {direction}", statement).replace("$1", "'77'::tsquery")
     with crowd.connection.transaction():
         crowd.connection.execute("set local enable_seqscan = off; set local enable_sort = off")
@@ -323,3 +326,45 @@ def test_any_direction_is_answered_or_refused_with_a_sentence(
         assert np.linalg.norm(vector) < 1e-15
     else:
         assert len(hits) == 5
+
+
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+@pytest.mark.parametrize("nearer", ["one leg", "two legs"])
+def test_fonts_of_one_leg_and_of_two_stand_in_one_order(
+    connection: Connection, nearer: str, normalization: Normalization
+) -> None:
+    """As in the middle of a backfill: the index must not favour either kind."""
+    random = np.random.default_rng(3)
+
+    def around(cosine: float) -> Any:
+        noise = random.standard_normal(DIMENSION)
+        noise[0] = 0
+        cosines = cosine + 0.02 * random.random()
+        return np.array([cosines, *(unit(noise)[1:] * np.sqrt(1 - cosines**2))], dtype=np.float32)
+
+    few, many = (0.75, 0.40) if nearer == "one leg" else (0.75, 0.44)
+    with connection.transaction():
+        for number in range(600):
+            text = around(few if number < 20 else few - 0.09)
+            add(connection, f"One {number}", text=padded(text))
+        for number in range(100 if nearer == "two legs" else 600):
+            add(connection, f"Two {number}", text=padded(around(many)), vl=padded(around(many)))
+    north = np.array([1.0], dtype=np.float32)
+    exact, found = (
+        match(
+            connection, text=north, vl=north, count=10, strategy=strategy,
+            normalization=normalization,
+        )
+        for strategy in ("exact", "index")
+    )  # fmt: skip
+    assert overlap(found, [hit.id for hit in exact]) >= 0.9
+
+
+def test_a_deep_page_stays_within_the_time_that_the_api_gives(crowd: Crowd) -> None:
+    text, vl = crowd.query(0)
+    with crowd.connection.transaction():
+        crowd.connection.execute("set local statement_timeout = '3s'")
+        match(
+            crowd.connection, text=text, vl=vl, query_text="latin", count=5, match_offset=2000,
+            candidates=10_000,
+        )  # fmt: skip

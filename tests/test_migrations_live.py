@@ -253,6 +253,21 @@ def test_the_words_of_a_row_follow_it_and_cannot_be_put_out_of_step(connection: 
     )
 
 
+@pytest.mark.parametrize("component", ["1e38", "1e-45", "70000", "0"])
+def test_no_row_of_the_product_is_refused_for_our_columns(
+    connection: Connection, component: str
+) -> None:
+    connection.execute(
+        "insert into fonts (name, description, tags, embedding) select 'x', words, array[words],"
+        " array_fill(%s::real, array[4096])::vector from"
+        " (select string_agg('word' || n, ' ') as words from generate_series(1, 200000) n) w",
+        [component],
+    )
+    assert one(connection, "select fts @@ 'word7'::tsquery from fonts") is True
+    length = one(connection, "select l2_norm(embedding_joint)::numeric(3, 2)::text from fonts")
+    assert length == "1.41"
+
+
 def indexes(connection: Connection) -> dict[str, bool]:
     """Those of ours that are there, and whether each is what it should be."""
     return dict(connection.execute(VALID, [list(schema.INDEXES)]).fetchall())

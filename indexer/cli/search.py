@@ -39,7 +39,10 @@ FILTER = click.option(
     help='Only such fonts: {"category": "serif", "tags": {"all": ["latin"]}, '
     '"traits": {"x_height": {"gte": 0.7}}}.',
 )  # fmt: skip
-LIMIT = click.option("--limit", type=click.IntRange(1, 200), default=10, show_default=True)
+LIMIT = click.option(
+    "--limit", type=click.IntRange(1, 200), default=10, show_default=True,
+    help="At most so many fonts.",
+)  # fmt: skip
 OFFSET = click.option(
     "--offset", type=click.IntRange(0, 2000), default=0, help="Leave out so many of the first."
 )
@@ -56,7 +59,10 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the rows a
     "--words", type=click.FloatRange(0, 1), default=0.2, show_default=True,
     help="Share of the full-text leg: words of names, tags and descriptions. 0 leaves it out.",
 )  # fmt: skip
-@click.option("--fusion", type=click.Choice(["convex", "rrf"]), default="convex", show_default=True)
+@click.option(
+    "--fusion", type=click.Choice(["convex", "rrf"]), default="convex", show_default=True,
+    help="Weigh similarities, or ranks (reciprocal rank fusion).",
+)  # fmt: skip
 @click.option(
     "--normalization", type=click.Choice(["raw", "min_max", "z_score"]), default="raw",
     show_default=True, help="What a convex fusion does to similarities before it weighs them.",
