@@ -34,7 +34,7 @@ def test_in_a_large_table_they_are_the_nearest(crowd: Crowd) -> None:
     hits = similar(crowd.connection, crowd.ids[7], match_count=20)
     cosines = crowd.vl @ crowd.vl[7]
     nearest = [crowd.ids[n] for n in np.argsort(-cosines)[1:21]]
-    assert len({hit.id for hit in hits} & set(nearest)) >= 19
+    assert len({hit.id for hit in hits} & set(nearest)) >= 17  # of 20, by an index that draws lots
     assert crowd.ids[7] not in {hit.id for hit in hits}
 
 
