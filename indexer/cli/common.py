@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
 import click
 
@@ -15,6 +16,8 @@ from indexer.prepare import PreparedCache
 from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec
 from indexer.workers import Preparer
+
+NAMED = "select id from public.fonts where name = %(font)s or id::text = %(font)s"
 
 
 def notice(message: str) -> None:
@@ -28,6 +31,12 @@ def opened(settings: Settings) -> Iterator[Connection]:
     notice(f"Using {database.label}.")
     with database.open() as connection:
         yield connection
+
+
+def font_id(connection: Connection, font: str) -> UUID | None:
+    """The id of the font that a user names, by its name or its id."""
+    row = connection.execute(NAMED, {"font": font}).fetchone()
+    return row[0] if row else None
 
 
 def font_files(settings: Settings, mode: Mode = "auto") -> FontFiles:

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from indexer import embedders, job, revalidate, spaces
-from indexer.cli.common import font_files, notice, opened, preparer
+from indexer.cli.common import font_files, font_id, notice, opened, preparer
 from indexer.cli.progress import shown
 from indexer.database import Connection
 from indexer.embed.measured import MeasuredTraits
@@ -146,10 +146,7 @@ def _job(only: tuple[str, ...], retry_failed: bool, overwrite_text: bool, **opti
 
 def _check_names(connection: Connection, selection: Selection) -> None:
     for font in selection.only or ():
-        known = connection.execute(
-            "select from public.fonts where name = %(font)s or id::text = %(font)s", {"font": font}
-        )
-        if known.fetchone() is None:
+        if font_id(connection, font) is None:
             raise UserError(f"There is no font {font!r}: --only takes its name or its id.")
 
 

@@ -6,21 +6,18 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
-from uuid import UUID
 
 import click
 
 from indexer import embedders, spaces
 from indexer import search as index_search
-from indexer.cli.common import notice, opened
+from indexer.cli.common import font_id, notice, opened
 from indexer.database import Connection
 from indexer.embed.protocol import Vector
 from indexer.errors import UserError
 from indexer.search import Hit
 from indexer.settings import Settings
 from indexer.spaces import Leg
-
-NAMED = "select id from public.fonts where name = %(font)s or id::text = %(font)s"
 
 
 def _parsed(ctx: click.Context, param: click.Parameter, value: str | None) -> dict[str, Any] | None:
@@ -119,12 +116,11 @@ def similar(font: str, limit: int, offset: int, as_json: bool, **options: Any) -
     Example:  indexer similar "Montaga"
     """
     with opened(Settings()) as connection:
-        row = connection.execute(NAMED, {"font": font}).fetchone()
-        if row is None:
+        found = font_id(connection, font)
+        if found is None:
             raise UserError(f"There is no font {font!r}: FONT is a name or an id.")
-        font_id: UUID = row[0]
         hits = index_search.similar(
-            connection, font_id, match_count=limit, match_offset=offset, **options
+            connection, found, match_count=limit, match_offset=offset, **options
         )
     _show(hits, as_json=as_json)
 
