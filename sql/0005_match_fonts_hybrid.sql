@@ -178,6 +178,9 @@ begin
   if strategy = 'auto' and not scanning then
     execute format(propose, condition, scanned_up_to + 1) into pool;
     scanning := cardinality(pool) <= scanned_up_to;
+    if not scanning then
+      pool := null;  -- only some of them
+    end if;
   end if;
   if not scanning and not exists (
     select from pg_index i where i.indexrelid = to_regclass('public.fonts_embedding_joint_hnsw') and i.indisvalid
@@ -225,8 +228,11 @@ begin
         execute statement into proposed_by_words using words;
         pool := pool || proposed_by_words;
       end if;
+      if scanning then
+        pool := null;
+      end if;
     end if;
-    if scanning then
+    if pool is null then
       statement := format(propose, condition || case
         when query_embedding is null and query_embedding_vl is null then matching else '' end, null);
       raise debug '%', statement;
