@@ -72,7 +72,7 @@ def _fill(conninfo: str, rows: int) -> None:
 def _timed_backfill(conninfo: str) -> float:
     begin = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-m", "indexer", "backfill"],
+        [sys.executable, "-m", "indexer", "backfill", "--vl-embedder", "measured-traits"],
         env={**os.environ, "DATABASE_URL": conninfo},
         capture_output=True,
         text=True,

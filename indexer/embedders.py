@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from indexer import spaces
+from indexer import spaces, vision
 from indexer.database import Connection
 from indexer.embed.measured import MeasuredTraits
 from indexer.embed.ngrams import HashedNgrams
@@ -39,7 +39,7 @@ def provider(settings: Settings) -> OpenAICompatible | None:
         model=settings.text_model,
         api_key=settings.text_api_key,
         dimension=settings.text_dimension,
-        proxy=settings.https_proxy.get_secret_value() if settings.https_proxy else None,
+        proxy=settings.proxy,
     )
 
 
@@ -48,6 +48,8 @@ def for_queries(space: Space, settings: Settings) -> Embedder:
     candidates: list[Embedder] = [MeasuredTraits(), HashedNgrams()]
     if (service := provider(settings)) is not None:
         candidates.append(service)
+    if space.leg == "vl" and space.model.name != vision.OFFLINE:
+        return vision.of_model(space.model, settings, lambda line: None)
     for embedder in candidates:
         if embedder.model == space.model:
             return embedder

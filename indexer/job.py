@@ -6,6 +6,7 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -24,7 +25,7 @@ from indexer.text import schema_of
 from indexer.workers import Outcome, Preparer
 
 BATCH = 32  # fonts of a claim and of a transaction, at most
-BATCHES_AHEAD = 2  # fetched and rendered while one is embedded
+BATCHES_AHEAD = 2  # fetched and rendered, for each call of the embedder that may run at once
 
 
 @dataclass(kw_only=True)
@@ -75,18 +76,20 @@ def index(
     report = Report(pending=len(work), held=held)
     if not work:
         return report
+    embedder.start(len(work))
     run_id = store.start_run(connection, space, _versions())
     try:
         progress(report)
         size = min(embedder.batch_size, BATCH)
         claims = _claims(connection, space, run_id, work, selection, size)
         outcomes = (
-            preparer.outcomes(claims, ahead=BATCHES_AHEAD * size)
+            preparer.outcomes(claims, ahead=BATCHES_AHEAD * size * embedder.parallel)
             if preparer
             else (Outcome(claim=claim) for claim in claims)
         )
-        for batch in _batches(outcomes, size, report):
-            _index_batch(connection, space, run_id, embedder, batch, selection, report)
+        batches = (_Batch.of(space, fonts) for fonts in _batches(outcomes, size, report))
+        for batch, vectors in _embedded(embedder, batches, report):
+            _save(connection, space, run_id, batch, vectors, selection, report)
             progress(report)
     except BaseException as error:
         outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
@@ -98,8 +101,28 @@ def index(
     return report
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Batch:
+    """Fonts of one transaction: those that could be prepared, their documents, and the others."""
+
+    ready: list[Outcome]
+    documents: list[Document]
+    failed: list[tuple[Outcome, FontError]]
+
+    @classmethod
+    def of(cls, space: Space, fonts: Sequence[Outcome]) -> _Batch:
+        ready = [font for font in fonts if font.error is None]
+        return cls(
+            ready=ready,
+            documents=[_document(space, font) for font in ready],
+            failed=[(font, font.error) for font in fonts if font.error],
+        )
+
+
 def embed_each(embedder: Embedder, documents: Sequence[Document]) -> list[Vector | FontError]:
     """Embed a batch; where it fails as a whole, halve it until the culprit stands alone."""
+    if not documents:
+        return []
     try:
         return embedder.embed_documents(documents)
     except EmbedderUnavailable:
@@ -136,22 +159,50 @@ def _batches(outcomes: Iterator[Outcome], size: int, report: Report) -> Iterator
         yield batch
 
 
-def _index_batch(
+def _embedded(
+    embedder: Embedder, batches: Iterator[_Batch], report: Report
+) -> Iterator[tuple[_Batch, list[Vector | FontError]]]:
+    """Batches with their vectors, as they come: while one is saved here, others are embedded."""
+    if embedder.parallel == 1:
+        for batch in batches:
+            with report.timed("embed"):
+                vectors = embed_each(embedder, batch.documents)
+            yield batch, vectors
+        return
+    pool = ThreadPoolExecutor(embedder.parallel, thread_name_prefix="embed")
+    running: dict[Future[list[Vector | FontError]], _Batch] = {}
+    try:
+        for batch in batches:
+            running[pool.submit(embed_each, embedder, batch.documents)] = batch
+            while len(running) >= embedder.parallel:
+                yield from _finished(running, report)
+        while running:
+            yield from _finished(running, report)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # closing the embedder ends what still runs
+
+
+def _finished(
+    running: dict[Future[list[Vector | FontError]], _Batch], report: Report
+) -> Iterator[tuple[_Batch, list[Vector | FontError]]]:
+    with report.timed("embed"):
+        done = wait(running, return_when=FIRST_COMPLETED).done
+    for future in done:
+        yield running.pop(future), future.result()
+
+
+def _save(
     connection: Connection,
     space: Space,
     run_id: int,
-    embedder: Embedder,
-    batch: Sequence[Outcome],
+    batch: _Batch,
+    vectors: Sequence[Vector | FontError],
     selection: Selection,
     report: Report,
 ) -> None:
-    ready = [outcome for outcome in batch if outcome.error is None]
-    with report.timed("embed"):
-        documents = [_document(space, outcome) for outcome in ready]
-        vectors = embed_each(embedder, documents) if documents else []
-    failed = [(outcome, outcome.error) for outcome in batch if outcome.error]
+    failed = list(batch.failed)
     done = []
-    for outcome, vector in zip(ready, vectors, strict=True):
+    for outcome, vector in zip(batch.ready, vectors, strict=True):
         if isinstance(vector, FontError):
             failed.append((outcome, vector))
             continue

@@ -33,3 +33,16 @@ class Settings(BaseSettings):
     text_url: str = Field(OPENROUTER_URL, validation_alias="TEXT_EMBEDDING_URL")
     text_model: str = Field(OPENROUTER_MODEL, validation_alias="TEXT_EMBEDDING_MODEL")
     text_dimension: int = Field(4096, ge=64, le=4096, validation_alias="TEXT_EMBEDDING_DIMENSION")
+    vl_embedder: str | None = Field(None, validation_alias="FONTSIGHT_VL_EMBEDDER")
+    vl_revision: str | None = Field(None, validation_alias="FONTSIGHT_VL_REVISION")
+    vl_dimension: int | None = Field(
+        None, ge=64, le=4096, validation_alias="FONTSIGHT_VL_DIMENSION"
+    )
+    vl_devices: str | None = Field(None, validation_alias="FONTSIGHT_VL_DEVICES")
+    vl_url: str | None = Field(None, validation_alias="VL_EMBEDDING_URL")
+    vl_api_key: SecretStr | None = Field(None, validation_alias="VL_EMBEDDING_API_KEY")
+    vl_model: str | None = Field(None, validation_alias="VL_EMBEDDING_MODEL")
+
+    @property
+    def proxy(self) -> str | None:
+        return self.https_proxy.get_secret_value() if self.https_proxy else None

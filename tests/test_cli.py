@@ -29,6 +29,12 @@ from tests.fix_fonts import AddFonts
 Indexer = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.fixture(autouse=True)
+def by_measurements(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sheets are embedded offline; tests/test_qwen_cli.py is about the others."""
+    monkeypatch.setenv("FONTSIGHT_VL_EMBEDDER", "measured-traits")
+
+
 @pytest.fixture
 def indexer(database: Database, tmp_path: Path) -> Indexer:
     """Runs a command in a process of its own, on this test's database."""

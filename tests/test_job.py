@@ -39,15 +39,22 @@ from tests.fix_servers import Web, versioned
 MakePreparer = Callable[[], Preparer]
 
 
-class Picky:
+class Picky(Embedder):
     """An embedder that refuses whole batches because of one document, and can be switched off."""
 
     def __init__(self, dislikes: str = "", *, batch_size: int = 4, available: bool = True) -> None:
-        self.model = Model(name="picky", revision="1", dimension=8)
-        self.batch_size = batch_size
         self.calls = 0
+        self._batch_size = batch_size
         self._dislikes = dislikes
         self._available = available
+
+    @property
+    def model(self) -> Model:
+        return Model(name="picky", revision="1", dimension=8)
+
+    @property
+    def batch_size(self) -> int:
+        return self._batch_size
 
     def embed_documents(self, documents: Sequence[Document]) -> list[Vector | FontError]:
         self.calls += 1
@@ -61,6 +68,22 @@ class Picky:
 
     def embed_query(self, text: str) -> Vector:
         return normalised(np.ones(8, dtype=np.float32))
+
+
+class Several(Picky):
+    """An embedder that goes on only when so many calls are under way at once."""
+
+    def __init__(self, calls: int, dislikes: str = "") -> None:
+        super().__init__(dislikes, batch_size=2)
+        self._together = threading.Barrier(calls, timeout=20)
+
+    @property
+    def parallel(self) -> int:
+        return self._together.parties
+
+    def embed_documents(self, documents: Sequence[Document]) -> list[Vector | FontError]:
+        self._together.wait()
+        return super().embed_documents(documents)
 
 
 def vl_space(embedder: Embedder, text: Any = LIGHT) -> Space:
@@ -569,3 +592,33 @@ def test_status_agrees_with_a_count_of_the_rows(
     assert found.legs["vl"]["vectors"] == vectors == 3
     assert found.legs["vl"]["pending"] == {"new": 2}
     assert found.legs["text"]["vectors"] == 0
+
+
+def test_calls_of_an_embedder_run_at_once_and_each_font_is_saved_once(
+    connection: Connection, add_fonts: AddFonts, make_preparer: MakePreparer
+) -> None:
+    add_fonts(connection, 12)
+    embedder = Several(3)
+    report = run(connection, make_preparer, embedder)
+    assert (report.embedded, report.failed, embedder.calls) == (12, 0, 6)
+    assert scalar(connection, "select count(embedding_vl) from fonts") == 12
+    assert scalar(connection, "select count(*) from font_index.leases") == 0
+
+
+def test_where_one_of_several_calls_fails_the_others_are_saved(
+    connection: Connection, add_fonts: AddFonts, make_preparer: MakePreparer
+) -> None:
+    add_fonts(connection, 8)
+
+    class Dying(Several):
+        def embed_documents(self, documents: Sequence[Document]) -> list[Vector | FontError]:
+            if any("Font 07" in (document.text or "") for document in documents):
+                raise EmbedderUnavailable("No card is left that embeds.")
+            return super().embed_documents(documents)
+
+    with pytest.raises(EmbedderUnavailable):
+        run(connection, make_preparer, Dying(3))
+    assert scalar(connection, "select count(embedding_vl) from fonts") >= 2
+    assert scalar(connection, "select outcome from font_index.runs") == "failed"
+    assert run(connection, make_preparer, Picky()).failed == 0
+    assert scalar(connection, "select count(embedding_vl) from fonts") == 8

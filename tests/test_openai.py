@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from pydantic import SecretStr
 
-from indexer.embed.openai import OPENROUTER_MODEL, OPENROUTER_URL, OpenAICompatible, Patience
+from indexer.embed.openai import OPENROUTER_MODEL, OPENROUTER_URL, OpenAICompatible
 from indexer.embed.protocol import Document, Embedder
+from indexer.embed.service import Patience
 from indexer.errors import EmbedderUnavailable, FontError, UserError
 from tests.fix_embedding_service import DIMENSION, Answer, Script, Service, good, numbers_of
 
@@ -175,8 +176,8 @@ def test_an_error_in_an_answer_of_200_is_an_error(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda data: data[:-1], "1 embeddings for 2 texts"),
-        (lambda data: [*data, data[0]], "3 embeddings for 2 texts"),
+        (lambda data: data[:-1], "1 embeddings for 2 inputs"),
+        (lambda data: [*data, data[0]], "3 embeddings for 2 inputs"),
         (lambda data: [data[0], {**data[1], "index": 0}], "indices"),
         (lambda data: [data[0], {**data[1], "index": True}], "indices"),
         (lambda data: [data[0], {**data[1], "embedding": [0.5] * 4}], "4 dimensions where 8"),

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,9 @@ import pytest
 from eval.parametric import ParametricFont
 from indexer.cli import main
 from indexer.database import Database
+from indexer.embed.qwen.checkpoint import find
 from indexer.settings import Settings
+from tests.fix_embedding_service import Service, serving
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -31,6 +34,7 @@ IN_CI = {"pip install -e '.[test]'", "pytest", "pytest --db=testcontainers"}
 ELSEWHERE = {
     "pip install -e .": "tests/test_wheel.py installs the package alone",
     "indexer demo": "tests/test_demo.py",
+    "pip install -e '.[vl]'": ".ci/run installs the extra test, which contains it",
     "docker compose up --wait": "test_the_compose_file_is_valid; its images cannot be pulled everywhere",
 }
 
@@ -49,8 +53,14 @@ def test_ci_runs_the_commands_that_it_is_said_to_run() -> None:
 
 @pytest.mark.network
 def test_the_commands_of_the_readme_work_in_its_order(
-    empty_database: Database, tmp_path: Path, npm_registry_answers: None
+    empty_database: Database,
+    tmp_path: Path,
+    npm_registry_answers: None,
+    checkpoint_folder: Path,
+    service: Service,
 ) -> None:
+    model = find(str(checkpoint_folder)).model()
+    service.models = [serving({"id": model.name, "space_model": asdict(model)})]
     fonts = tmp_path / "fonts"
     fonts.mkdir()
     (fonts / "font.ttf").write_bytes(ParametricFont().build())
@@ -59,6 +69,9 @@ def test_the_commands_of_the_readme_work_in_its_order(
         "HOME": str(tmp_path),
         "FONTSIGHT_CACHE_DIR": str(Settings().cache_dir),  # what was fetched once is not again
         "DATABASE_URL": empty_database.conninfo,
+        # in place of a model and a card that no test can have
+        "FONTSIGHT_VL_EMBEDDER": str(checkpoint_folder),
+        "FONTSIGHT_VL_DEVICES": "cpu",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
 
@@ -74,6 +87,9 @@ def test_the_commands_of_the_readme_work_in_its_order(
         command = written
         if command.startswith("export DATABASE_URL="):
             continue  # the address of this test's database stands in for it
+        if command.startswith("export VL_EMBEDDING_URL="):
+            environment["VL_EMBEDDING_URL"] = service.url
+            continue
         if command.startswith("indexer spaces activate"):
             listed = said["indexer spaces list"].splitlines()
             candidate = next(line for line in listed if "candidate" in line)
@@ -90,6 +106,8 @@ def test_the_commands_of_the_readme_work_in_its_order(
     assert (tmp_path / "fontsight.sql").read_text().startswith("-- Run this with psql")
     assert (tmp_path / "sheet.png").stat().st_size > 1000
     assert "files:" in said["indexer sync"]
+    remote = said["indexer backfill --vl-embedder remote --dry-run"]
+    assert f"into {model.name}" in remote
 
 
 def test_the_compose_file_is_valid() -> None:

@@ -11,7 +11,7 @@ import psycopg
 from pydantic import ValidationError
 
 from indexer import __version__
-from indexer.cli import demo, imports, indexing, migrate, render, search, spaces, status
+from indexer.cli import demo, doctor, imports, indexing, migrate, render, search, spaces, status
 from indexer.errors import UserError
 
 
@@ -74,6 +74,7 @@ for command in (
     indexing.backfill,
     indexing.sync,
     status.status,
+    doctor.doctor,
     spaces.spaces,
     search.search,
     search.similar,

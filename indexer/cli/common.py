@@ -40,12 +40,11 @@ def font_id(connection: Connection, font: str) -> UUID | None:
 
 
 def font_files(settings: Settings, mode: Mode = "auto") -> FontFiles:
-    proxy = settings.https_proxy.get_secret_value() if settings.https_proxy else None
     return FontFiles(
         FileCache(settings.cache_dir / "files"),
         mode=mode,
         allow_file=True,  # rows of `import directory` hold file: addresses
-        downloader=Downloader(allow_private=settings.allow_private_addresses, proxy=proxy),
+        downloader=Downloader(allow_private=settings.allow_private_addresses, proxy=settings.proxy),
         notice=notice,
     )
 

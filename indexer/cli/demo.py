@@ -30,6 +30,7 @@ from indexer.pending import Selection, file_urls
 from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec
 from indexer.spaces import SERVING_COLUMN
+from indexer.vision import OFFLINE, Choice
 from indexer.workers import Preparer
 
 HITS = 6
@@ -64,7 +65,9 @@ def demo(fonts: int, out: Path, source: str) -> None:
         added = rows.add(connection, families)
         notice(f"families: {added.new} imported, {added.unchanged} were there")
         names = tuple(family.name for family in families)
-        report = bring_up_to_date(connection, settings, files, Job(selection=Selection(only=names)))
+        # what it shows has to be the same on every machine
+        wanted = Job(selection=Selection(only=names), choice=Choice(embedder=OFFLINE))
+        report = bring_up_to_date(connection, settings, files, wanted)
         click.echo(f"{report.embedded} vectors embedded, {report.failed} failures")
         page = _page(connection, settings, files)
     out.mkdir(parents=True, exist_ok=True)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import click
 
-from indexer import embedders, job, revalidate, spaces
+from indexer import embedders, job, revalidate, spaces, vision
 from indexer.cli.common import font_files, font_id, notice, opened, preparer
 from indexer.cli.progress import shown
+from indexer.cli.vision import vision_options
 from indexer.database import Connection
-from indexer.embed.measured import MeasuredTraits
 from indexer.embed.protocol import Embedder
 from indexer.errors import EmbedderUnavailable, UserError
 from indexer.fetch.files import FontFiles, Mode
@@ -26,6 +26,7 @@ from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec
 from indexer.spaces import Space
 from indexer.text import LIGHT, TEXT_SCHEMAS, schema_of
+from indexer.vision import UNSAID, Choice
 
 OPTIONS = (
     click.option("--limit", type=click.IntRange(min=1), help="At most so many fonts per leg."),
@@ -55,6 +56,7 @@ OPTIONS = (
 
 
 def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    command = vision_options(command)
     for option in reversed(OPTIONS):
         command = option(command)
     return command
@@ -66,6 +68,7 @@ class Job:
 
     selection: Selection = EVERYTHING
     limit: int | None = None
+    choice: Choice = UNSAID
     vl_text: str | None = None  # None: as the serving space has it
     text_embedder: str = "auto"
     files: Mode = "auto"
@@ -119,21 +122,22 @@ def bring_up_to_date(
     total = Report()
     down: list[EmbedderUnavailable] = []
     for space, embedder in _legs(connection, settings, wanted):
-        may_serve = embedders.may_serve(connection, space)
-        state = spaces.register(connection, space, may_serve=may_serve)
-        if state != "active":
-            switch = f" To search by it: indexer spaces activate {space.id[:12]}" * may_serve
-            notice(
-                f"{space} is a {state} space: its vectors are kept beside the serving ones.{switch}"
-            )
-        try:
-            report = _fill(connection, settings, files, space, embedder, wanted)
-        except EmbedderUnavailable as error:
-            notice(f"{space.leg} leg: {error}")
-            down.append(error)  # the other leg does not need it
-            continue
-        total.embedded += report.embedded
-        total.failed += report.failed
+        with closing(embedder):
+            may_serve = embedders.may_serve(connection, space)
+            state = spaces.register(connection, space, may_serve=may_serve)
+            if state != "active":
+                switch = f" To search by it: indexer spaces activate {space.id[:12]}" * may_serve
+                notice(
+                    f"{space} is a {state} space: its vectors are kept beside the serving ones.{switch}"
+                )
+            try:
+                report = _fill(connection, settings, files, space, embedder, wanted)
+            except EmbedderUnavailable as error:
+                notice(f"{space.leg} leg: {error}")
+                down.append(error)  # the other leg does not need it
+                continue
+            total.embedded += report.embedded
+            total.failed += report.failed
     if down:
         raise down[0]
     return total
@@ -167,8 +171,8 @@ def _run(
 def _legs(connection: Connection, settings: Settings, wanted: Job) -> list[tuple[Space, Embedder]]:
     text, why = embedders.choose_text(connection, wanted.text_embedder, settings)
     notice(f"text leg: {why}")
-    sheets = MeasuredTraits()
-    notice(f"vl leg: {sheets.model.name}, offline: measurements, no vision-language model.")
+    serving = spaces.active(connection, "vl")
+    sheets = vision.choose(serving.model if serving else None, wanted.choice, settings, notice)
     schema = TEXT_SCHEMAS.get(wanted.vl_text or _serving_text(connection))
     vl_space = embedders.vl_space(sheets, SheetSpec(), schema)
     legs: list[tuple[Space, Embedder]] = [(vl_space, sheets)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from typing import Any
 
@@ -140,7 +141,8 @@ def embedded_query(
         say(f"{leg} leg left out: {why} run: indexer backfill")
         return None
     try:
-        return embedders.for_queries(space, settings).embed_query(query)
+        with closing(embedders.for_queries(space, settings)) as embedder:
+            return embedder.embed_query(query)
     except UserError as error:
         say(f"{leg} leg left out: {error}")
         return None

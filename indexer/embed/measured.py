@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from indexer.embed.axes import AXES, CONCEPTS, positions
 from indexer.embed.lexicon import Lexicon, standard
 from indexer.embed.parts import parts
-from indexer.embed.protocol import Document, Model, Vector, normalised
+from indexer.embed.protocol import Document, Embedder, Model, Vector, normalised
 from indexer.embed.reading import Reading, combine, read
 from indexer.errors import FontError, UserError
 from indexer.traits import TRAITS_VERSION
@@ -41,7 +41,7 @@ SAID = {axis: 3 * N + 2 * place for place, axis in enumerate([*AXES, *CONCEPTS])
 REST = 3 * N + 2 * len(SAID)
 
 
-class MeasuredTraits:
+class MeasuredTraits(Embedder):
     """Embedder of measured traits, of the words beside them, and of queries about either."""
 
     def __init__(self, lexicon: Lexicon | None = None) -> None:

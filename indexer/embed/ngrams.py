@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.embed.parts import parts
-from indexer.embed.protocol import Document, Model, Vector, normalised
+from indexer.embed.protocol import Document, Embedder, Model, Vector, normalised
 from indexer.errors import FontError, UserError
 
 DIMENSION = 1024  # no more than the prefix that search indexes, so that the index loses nothing
@@ -39,7 +39,7 @@ STOP_WORDS = frozenset(COMMON.split())
 Hashes = NDArray[np.uint64]
 
 
-class HashedNgrams:
+class HashedNgrams(Embedder):
     """Embedder of texts and queries by their spelling."""
 
     @property

@@ -1,55 +1,27 @@
 """Text embeddings from any service that speaks OpenAI's /embeddings: OpenRouter, vLLM, TEI, OpenAI.
 
-Request and answer after OpenAI's API reference, "Create embeddings". What goes wrong on the way is a
-value here, not an exception: exceptions of the HTTP client carry the request, and with it the key.
+Request and answer after OpenAI's API reference, "Create embeddings".
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import httpx
-from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt
-from tenacity.wait import wait_random_exponential
 
-from indexer.embed.keys import Bearer, Secret, host_of
-from indexer.embed.protocol import Document, Model, Vector
-from indexer.embed.replies import (
-    Broken,
-    Items,
-    Later,
-    Refused,
-    Reply,
-    items_of,
-    json_of,
-    retry_after,
-    vector_of,
-)
-from indexer.errors import EmbedderUnavailable, FontError, UserError
+from indexer.embed.keys import Secret
+from indexer.embed.protocol import Document, Embedder, Model, Vector
+from indexer.embed.replies import Broken, Items, Refused, Reply, vector_of
+from indexer.embed.service import PROBE, EmbeddingService, Patience
+from indexer.errors import FontError, UserError
 
 OPENROUTER_URL = "https://openrouter.ai/api/v1"
 OPENROUTER_MODEL = "qwen/qwen3-embedding-8b"
 
-REFUSED_INPUT = frozenset({400, 413, 422})  # may be the fault of one document
-TRANSIENT = frozenset({408, 409, 425, 429})  # and all from 500
-PROBE = "font"  # which no working service refuses
 
-
-@dataclass(frozen=True, kw_only=True)
-class Patience:
-    """How long to go on with a service that does not answer."""
-
-    attempts: int = 6
-    first_wait_s: float = 1.0  # the longest of the first wait; doubles, and is drawn at random
-    longest_wait_s: float = 30.0  # also where the server asks for more
-    timeout_s: float = 120.0  # without a byte
-    connect_timeout_s: float = 10.0
-
-
-class OpenAICompatible:
+class OpenAICompatible(Embedder):
     """Embedder of texts by a service. Keeps its connections: close() it, or use it in a `with`.
 
     `query_instruction` stands before queries in the form that Qwen3-Embedding's model card gives.
@@ -71,9 +43,6 @@ class OpenAICompatible:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         """Raises UserError for a base URL that is none, or that would carry the key in the clear."""
-        self._auth = Bearer(api_key)
-        self._host = host_of(base_url, has_key=bool(self._auth))
-        self._url = base_url.rstrip("/") + "/embeddings"
         self._model = Model(
             name=model,
             revision=revision,
@@ -81,14 +50,11 @@ class OpenAICompatible:
             query_instruction=query_instruction,
         )
         self._batch_size = batch_size
-        self._patience = patience or Patience()
-        self._client = httpx.Client(
-            auth=self._auth,
-            timeout=httpx.Timeout(
-                self._patience.timeout_s, connect=self._patience.connect_timeout_s
-            ),
-            follow_redirects=False,  # the key is for this host
-            trust_env=False,  # no ~/.netrc in place of the key, no proxy that nobody asked for
+        self._service = EmbeddingService(
+            base_url=base_url,
+            api_key=api_key,
+            model_name=model,
+            patience=patience,
             proxy=proxy,
             transport=transport,
         )
@@ -102,10 +68,10 @@ class OpenAICompatible:
         return self._batch_size
 
     def __repr__(self) -> str:
-        return f"OpenAICompatible(model={self._model.name!r}, host={self._host!r})"
+        return f"OpenAICompatible(model={self._model.name!r}, host={self._service.host!r})"
 
     def close(self) -> None:
-        self._client.close()
+        self._service.close()
 
     def __enter__(self) -> Self:
         return self
@@ -152,7 +118,7 @@ class OpenAICompatible:
         if isinstance(reply, Refused):
             probe = self._ask([PROBE])
             if isinstance(probe, Refused):  # the model's name, say: no text is to blame
-                raise self._unavailable(Broken(f"refuses any text: {probe.message}"))
+                raise self._service.unavailable(Broken(f"refuses any text: {probe.message}"))
             self._vectors(probe)
             return self._halve(texts, reply)
         return self._vectors(reply)
@@ -172,65 +138,9 @@ class OpenAICompatible:
 
     def _vectors(self, reply: Reply) -> list[Vector | FontError]:
         if not isinstance(reply, Items):
-            raise self._unavailable(reply)
+            raise self._service.unavailable(reply)
         return [vector_of(item) for item in reply.vectors]
 
-    def _unavailable(self, reply: Later | Refused | Broken) -> EmbedderUnavailable:
-        return EmbedderUnavailable(
-            f"The embedding service {self._host} ({self._model.name}) {reply.message}"
-        )
-
     def _ask(self, texts: Sequence[str]) -> Reply:
-        """The answer to a batch, after as many attempts as patience has."""
-        retrying = Retrying(
-            stop=stop_after_attempt(self._patience.attempts),
-            wait=self._wait,
-            retry=retry_if_result(lambda reply: isinstance(reply, Later)),
-            retry_error_callback=_last,
-        )
-        reply: Reply = retrying(self._attempt, texts)
-        return reply
-
-    def _wait(self, state: RetryCallState) -> float:
-        """What the server asks for, and at random up to twice as long each time: none in step."""
-        drawn: float = wait_random_exponential(
-            multiplier=self._patience.first_wait_s, max=self._patience.longest_wait_s
-        )(state)
-        reply = _last(state)
-        asked = reply.after_s if isinstance(reply, Later) and reply.after_s else 0.0
-        return min(max(asked, drawn), self._patience.longest_wait_s)
-
-    def _attempt(self, texts: Sequence[str]) -> Reply:
-        sendable = [
-            text.encode("utf-8", "replace").decode() for text in texts
-        ]  # no half characters
-        body = {"model": self._model.name, "input": sendable, "encoding_format": "float"}
-        try:
-            response = self._client.post(self._url, json=body)
-        except httpx.HTTPError as error:
-            return Later(f"does not answer ({type(error).__name__}).")
-        answer = json_of(response)
-        # OpenRouter reports failures of the model's provider in an answer of status 200.
-        complaint = answer.get("error") if isinstance(answer, dict) else None
-        if response.status_code != 200 or complaint:
-            return self._failure(response, complaint)
-        if answer is None:
-            return Later("answered with something that is not JSON.")
-        return items_of(answer, len(texts), self._model.dimension)
-
-    def _failure(self, response: httpx.Response, complaint: object) -> Reply:
-        status, said = response.status_code, complaint
-        if isinstance(complaint, dict):
-            said = complaint.get("message")
-            code = complaint.get("code")
-            if status == 200 and isinstance(code, int):
-                status = code
-        words = self._auth.scrub(str(said or response.text or response.reason_phrase))
-        message = f"answered {status}: {words}"
-        if status in TRANSIENT or status >= 500:
-            return Later(message, retry_after(response))
-        return Refused(words) if status in REFUSED_INPUT else Broken(message)
-
-
-def _last(state: RetryCallState) -> Any:
-    return None if state.outcome is None else state.outcome.result()
+        body = {"model": self._model.name, "input": list(texts), "encoding_format": "float"}
+        return self._service.embed(body, count=len(texts), dimension=self._model.dimension)

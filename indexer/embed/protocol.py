@@ -37,7 +37,11 @@ class Document:
 
 
 class Embedder(Protocol):
-    """Maps documents and queries into one space, where the cosine says how well they fit."""
+    """Maps documents and queries into one space, where the cosine says how well they fit.
+
+    A class that inherits from it gets what most embedders have: one call at a time, nothing to open
+    or to close.
+    """
 
     @property
     def model(self) -> Model: ...
@@ -46,6 +50,19 @@ class Embedder(Protocol):
     def batch_size(self) -> int:
         """How many documents a call should carry."""
         ...
+
+    @property
+    def parallel(self) -> int:
+        """How many calls of embed_documents may run at once, each in a thread."""
+        return 1
+
+    def start(self, expected: int) -> None:
+        """Get ready for so many documents; without it, the first call does. May raise UserError."""
+        return None
+
+    def close(self) -> None:
+        """Give back what it holds: connections, processes, memory of cards."""
+        return None
 
     def embed_documents(self, documents: Sequence[Document]) -> list[Vector | FontError]:
         """One float32 vector of shape (dimension,) and length 1 per document, in their order.

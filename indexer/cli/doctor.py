@@ -1,0 +1,91 @@
+"""indexer doctor"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from contextlib import closing
+
+import click
+
+from indexer import __version__, schema, spaces, vision
+from indexer import doctor as host_doctor
+from indexer.cli.common import notice
+from indexer.cli.vision import vision_options
+from indexer.database import Database
+from indexer.embed.protocol import Model
+from indexer.embed.qwen import devices
+from indexer.errors import UserError
+from indexer.settings import Settings
+from indexer.vision import Choice
+
+MEASURED = 1_000  # fonts for which a batch size is worth finding
+
+
+@click.command()
+@vision_options
+@click.option("--quick", is_flag=True, help="Load no model and measure nothing.")
+def doctor(choice: Choice, quick: bool) -> None:
+    """Say what this host can embed with, how fast, and what is slow or wrong about it.
+
+    The model that a backfill would use is loaded, and its batch size found. The exit code is 1 where
+    it cannot be used.
+
+    \b
+    Example:  indexer doctor
+              indexer doctor --vl-embedder 2b --quick
+    """
+    settings = Settings()
+    _line("indexer", f"{__version__}, Python {platform.python_version()}")
+    serving, warnings = _database(settings)
+    try:
+        host = devices.look()
+    except UserError as error:  # embedding by measurements, or elsewhere, needs none
+        _line("torch", str(error))
+    else:
+        for what, value in host_doctor.described(host):
+            _line(what, value)
+        warnings += host_doctor.warnings(host)
+    problem = _embedder(serving, choice, settings, quick=quick)
+    for warning in warnings:
+        click.echo(f"warning: {warning}")
+    if problem:
+        click.echo(f"problem: {problem}")
+        sys.exit(1)
+
+
+def _database(settings: Settings) -> tuple[Model | None, list[str]]:
+    """What serves there, and what its owner should know. Raises UserError where it is not to be had."""
+    database = Database.from_settings(settings)
+    with database.connect() as connection:
+        version = connection.info.parameter_status("server_version")
+        try:
+            schema.require_head(connection)
+        except UserError as error:
+            _line("database", f"{database.label}, Postgres {version}")
+            return None, [str(error)]
+        serving = spaces.active(connection, "vl")
+        _line("database", f"{database.label}, Postgres {version}, serves {serving or 'no space'}")
+        return (serving.model if serving else None), schema.advice(connection)
+
+
+def _embedder(
+    serving: Model | None, choice: Choice, settings: Settings, *, quick: bool
+) -> str | None:
+    """Says what a backfill would use, and how fast it is; returns why it cannot."""
+    try:
+        with closing(vision.choose(serving, choice, settings, notice)) as embedder:
+            model = embedder.model
+            _line(
+                "model",
+                f"{model.name}, revision {model.revision[:19]}, {model.dimension} dimensions",
+            )
+            if not quick:
+                embedder.start(MEASURED)
+    except UserError as error:
+        return str(error)
+    return None
+
+
+def _line(what: str, value: str) -> None:
+    click.echo(f"{what + ':':11}{value}")

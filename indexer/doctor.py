@@ -1,0 +1,52 @@
+"""What this host brings for embedding sheets, and what is known to be slow or wrong about it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+from PIL import features
+
+from indexer.embed.qwen.devices import GIB, Host
+
+
+def described(host: Host) -> Iterator[tuple[str, str]]:
+    """(what, value) in the order in which a person asks."""
+    built = f"for CUDA {host.cuda}" if host.cuda else "for CPUs"
+    yield "torch", f"{host.torch}, {built}; transformers {host.transformers}"
+    for card in host.cards:
+        capability = ".".join(map(str, card.capability))
+        yield (
+            card.device,
+            f"{card.name}, {card.free / GIB:.1f} of {card.total / GIB:.1f} GiB free, "
+            f"compute capability {capability}",
+        )
+    if not host.cards:
+        yield "cards", f"none; CPU: {host.processor}"
+    flash = f"flash_attention_2 (flash-attn {host.flash_attention})"
+    yield "attention", flash if host.cards and host.flash_attention else "sdpa, torch's own"
+
+
+def warnings(host: Host) -> Iterator[str]:
+    """Of the host; those of the database are `schema.advice`."""
+    if host.torch.startswith("2.9."):
+        yield (
+            "torch 2.9 computes Conv3d 10 to 20 times slower than others. The fast path does without "
+            "it, a model spread over cards (--shard) does not: install 2.10 or later."
+        )
+    if host.cards and host.cuda is None:  # a build for ROCm reports its cards as CUDA's
+        yield "torch was not built for CUDA; nothing here was tried on such a build."
+    if host.cards and not host.flash_attention:
+        yield (
+            "flash-attn is not installed. torch's own attention (sdpa) serves: for sheets of one "
+            "size it runs the same kernel. Only a model spread over cards gains by flash-attn."
+        )
+    for card in host.cards:
+        if card.capability < (8, 0):
+            yield f"{card.device} ({card.name}) has no bfloat16 units: it will be slow."
+    if len({card.name for card in host.cards}) > 1:
+        yield "The cards differ: each takes as much of the work as it gets done."
+    if not features.check("raqm"):
+        yield "Pillow lacks raqm (FriBiDi is missing), so sheets of complex scripts cannot be drawn."
+    if shutil.which("npm") is None:
+        yield "npm is not installed: files of Fontsource can be fetched from its CDN only."
