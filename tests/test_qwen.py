@@ -18,6 +18,7 @@ from transformers import AutoProcessor, Qwen3VLForConditionalGeneration, Qwen3VL
 from eval.random_checkpoint import config_of
 from indexer.embed.protocol import Document, Vector
 from indexer.embed.qwen.checkpoint import find
+from indexer.embed.qwen.loading import spread
 from indexer.embed.qwen.model import Qwen3VL
 from indexer.errors import EmbedderUnavailable, FontError, UserError
 from tests.fix_qwen import sheet
@@ -330,3 +331,13 @@ def test_a_forward_pass_that_computes_something_else_is_refused(
     )
     with pytest.raises(UserError, match="computes other vectors"):
         loaded(checkpoint_folder)
+
+
+def test_a_model_that_fits_no_card_is_spread_in_order(checkpoint_folder: Path) -> None:
+    whole = sum(path.stat().st_size for path in checkpoint_folder.glob("*.safetensors"))
+    layout = spread(checkpoint_folder, torch.float32, {0: int(whole * 0.7), 1: whole})
+    assert set(layout.values()) == {0, 1}
+    layers = [layout.get(f"language_model.layers.{number}", 1) for number in range(4)]
+    assert layers == sorted(layers)
+    with pytest.raises(UserError, match="does not fit cuda:0, cuda:1 together"):
+        spread(checkpoint_folder, torch.float32, {0: whole // 4, 1: whole // 4})

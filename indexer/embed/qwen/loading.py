@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from transformers import AutoConfig, AutoProcessor, Qwen3VLModel, Qwen3VLProcess
 from transformers.utils import is_flash_attn_2_available
 
 from indexer.errors import UserError
+
+WEIGHTS_SHARE = 0.85  # of a card's free memory where a model is spread; the rest is to work in
 
 
 def processor_of(folder: Path) -> Qwen3VLProcessor:
@@ -42,7 +44,7 @@ def weights_of(folder: Path, devices: Sequence[str]) -> Qwen3VLModel:
             folder,
             dtype=dtype,
             attn_implementation=attention_of(first),
-            device_map={"": first} if len(devices) == 1 else _spread(folder, dtype, devices),
+            device_map={"": first} if len(devices) == 1 else spread(folder, dtype, _room(devices)),
             output_loading_info=True,
         )
     except torch.OutOfMemoryError:
@@ -74,23 +76,28 @@ def _check(device: str) -> None:
         raise UserError(f"{device!r} is no device of this host: {_first(error)}") from None
 
 
-def _spread(folder: Path, dtype: torch.dtype, devices: Sequence[str]) -> dict[str, Any]:
-    """Layers to devices in order, none to a CPU or a disk. Raises UserError where they do not fit."""
+def spread(folder: Path, dtype: torch.dtype, room: Mapping[int, int]) -> dict[str, Any]:
+    """A device for each layer, filling cards (by number, with bytes of room) one after the other.
+
+    Raises UserError where they do not fit: a CPU or a disk in between would take days.
+    """
     config = AutoConfig.from_pretrained(folder)
     with init_empty_weights():
         empty = Qwen3VLModel(config)
-    room = {
-        torch.device(name).index: int(
-            torch.cuda.mem_get_info(name)[0] * 0.85
-        )  # the rest to work in
-        for name in devices
-    }
     layout = infer_auto_device_map(
-        empty, max_memory=room, dtype=dtype, no_split_module_classes=empty._no_split_modules
+        empty, max_memory=dict(room), dtype=dtype, no_split_module_classes=empty._no_split_modules
     )
     if {"cpu", "disk"} & set(map(str, layout.values())):
-        raise UserError(f"{folder.name} does not fit {', '.join(devices)} together.")
+        names = ", ".join(f"cuda:{number}" for number in room)
+        raise UserError(f"{folder.name} does not fit {names} together.")
     return dict(layout)
+
+
+def _room(devices: Sequence[str]) -> dict[int, int]:
+    return {
+        torch.device(name).index: int(torch.cuda.mem_get_info(name)[0] * WEIGHTS_SHARE)
+        for name in devices
+    }
 
 
 def _first(error: Exception) -> str:

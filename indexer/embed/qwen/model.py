@@ -9,10 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -105,6 +106,10 @@ class Qwen3VL:
         Out of memory, the batch is halved, for later calls too; raises EmbedderUnavailable where a
         single document is too much.
         """
+        with self._current_device():
+            return self._launch(read)
+
+    def _launch(self, read: list[Item | FontError]) -> Launched:
         items = [item for item in read if isinstance(item, Item)]
         width = self._identity.dimension
         states = torch.empty(len(items), width, device=self._forward.device)
@@ -138,8 +143,9 @@ class Qwen3VL:
         """That one sheet's vector is what the model's own forward says. Raises UserError."""
         generator = np.random.default_rng(0)
         pixels = generator.integers(0, 256, (128, 256, 3), dtype=np.uint8)
-        batch = self._on_device([self._sample(pixels), self._sample(pixels[:, ::-1], 5)])
-        ours, theirs = self._forward(*batch), self._plain(*batch)
+        with self._current_device():
+            batch = self._on_device([self._sample(pixels), self._sample(pixels[:, ::-1], 5)])
+            ours, theirs = self._forward(*batch), self._plain(*batch)
         cosine = float(torch.nn.functional.cosine_similarity(ours, theirs).min())
         if not cosine >= LEAST_COSINE:
             raise UserError(
@@ -158,8 +164,10 @@ class Qwen3VL:
         began, best_rate, best_step = time.perf_counter(), 0.0, 1
         item = self._sample(np.full((height, width, 3), 255, dtype=np.uint8), TYPICAL_TEXT)
         for step in STEPS:
-            taken = self._timed([item] * step)
+            with self._current_device():
+                taken = self._timed([item] * step)
             if taken is None:  # out of memory
+                torch.cuda.empty_cache()
                 break
             if (rate := step / taken) > best_rate * WORTH_IT:
                 best_rate, best_step = rate, step
@@ -179,6 +187,11 @@ class Qwen3VL:
         """How many sheets of a size go into a forward pass now."""
         sheet = np.full((height, width, 3), 255, dtype=np.uint8)
         return max(1, self._budget // _aligned(len(self._sample(sheet, TYPICAL_TEXT).ids)))
+
+    def _current_device(self) -> AbstractContextManager[Any]:
+        """Events, pinned memory and compiled kernels go by the thread's current card, which is the first."""
+        device = self._forward.device
+        return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
     def _item(self, document: Document) -> Item | FontError:
         try:
