@@ -49,23 +49,19 @@ UNSAID = Choice()
 
 
 def choose(serving: Model | None, choice: Choice, settings: Settings, say: Say) -> Embedder:
-    """The embedder of sheets; `say` is told which, and how its cards fare.
+    """The embedder of sheets; `say` is told how its cards fare.
 
     Where nobody chooses, the one whose vectors serve, so that a nightly run goes on as it was; in
     a new database, what the cards have room for. Raises UserError where it cannot be had.
     """
     choice = choice.or_from(settings)
     if choice.embedder is None and serving is not None:
-        embedder = of_model(serving, settings, say, choice)
-    elif choice.embedder == OFFLINE:
-        embedder = MeasuredTraits()
-    elif choice.embedder == "remote":
-        embedder = _remote(choice, settings)
-    else:
-        embedder = _on_cards(choice, say)
-    how = ", offline: measurements, no vision-language model" * (embedder.model.name == OFFLINE)
-    say(f"vl leg: {embedder.model.name}{how}.")
-    return embedder
+        return of_model(serving, settings, say, choice)
+    if choice.embedder == OFFLINE:
+        return MeasuredTraits()
+    if choice.embedder == "remote":
+        return _remote(choice, settings)
+    return _on_cards(choice, say)
 
 
 def of_model(model: Model, settings: Settings, say: Say, choice: Choice = UNSAID) -> Embedder:

@@ -10,7 +10,6 @@ import click
 
 from indexer import __version__, schema, spaces, vision
 from indexer import doctor as host_doctor
-from indexer.cli.common import notice
 from indexer.cli.vision import vision_options
 from indexer.database import Database
 from indexer.embed.protocol import Model
@@ -74,7 +73,7 @@ def _embedder(
 ) -> str | None:
     """Says what a backfill would use, and how fast it is; returns why it cannot."""
     try:
-        with closing(vision.choose(serving, choice, settings, notice)) as embedder:
+        with closing(vision.choose(serving, choice, settings, _speed)) as embedder:
             model = embedder.model
             _line(
                 "model",
@@ -85,6 +84,10 @@ def _embedder(
     except UserError as error:
         return str(error)
     return None
+
+
+def _speed(said: str) -> None:
+    _line("speed", said)
 
 
 def _line(what: str, value: str) -> None:

@@ -26,7 +26,7 @@ from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec
 from indexer.spaces import Space
 from indexer.text import LIGHT, TEXT_SCHEMAS, schema_of
-from indexer.vision import UNSAID, Choice
+from indexer.vision import OFFLINE, UNSAID, Choice
 
 OPTIONS = (
     click.option("--limit", type=click.IntRange(min=1), help="At most so many fonts per leg."),
@@ -173,6 +173,8 @@ def _legs(connection: Connection, settings: Settings, wanted: Job) -> list[tuple
     notice(f"text leg: {why}")
     serving = spaces.active(connection, "vl")
     sheets = vision.choose(serving.model if serving else None, wanted.choice, settings, notice)
+    offline = ", offline: measurements, no vision-language model" * (sheets.model.name == OFFLINE)
+    notice(f"vl leg: {sheets.model.name}{offline}.")
     schema = TEXT_SCHEMAS.get(wanted.vl_text or _serving_text(connection))
     vl_space = embedders.vl_space(sheets, SheetSpec(), schema)
     legs: list[tuple[Space, Embedder]] = [(vl_space, sheets)]
