@@ -102,9 +102,10 @@ def find(source: str, revision: str | None = None) -> Checkpoint:
 
 
 def _downloaded(name: str, revision: str, patterns: list[str]) -> Path:
+    known: Path | None = None
     with suppress(HFValidationError, LocalEntryNotFoundError):
-        # a commit never changes: what is there of it needs no network
         known = Path(snapshot_download(name, revision=revision, local_files_only=True))
+        # a commit never changes: what is there of it needs no network
         if known.name == revision and patterns == DESCRIPTION and (known / "config.json").is_file():
             return known
     try:
@@ -116,6 +117,8 @@ def _downloaded(name: str, revision: str, patterns: list[str]) -> Path:
     except RepositoryNotFoundError:
         raise UserError(f"There is no model {name!r} on the hub, and no such folder.") from None
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        if known:  # whether it is whole, loading it will tell
+            return known
         raise UserError(
             f"{name} (revision {revision[:12]}) is not in the local cache, and the hub does not "
             f"answer ({type(error).__name__}). Download it where there is a network, with "
