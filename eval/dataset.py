@@ -153,19 +153,28 @@ def refuse_leaked_tags(dataset: Dataset, texts: Mapping[str, str]) -> None:
     measured from outlines: "high contrast" is not their word then. A font may bear a tag in its
     name ("Dancing Script"), which cannot be taken from it.
     """
-    tags = {_plain(tag): tag for tag in dataset.about.ground_truth_tags}
-    if not tags:
-        return
-    # the longest first, so that "fat face" is not taken for "fat"
-    words = "|".join(re.escape(tag) for tag in sorted(tags, key=len, reverse=True))
-    pattern = re.compile(rf"(?<!\w)({words})(?!\w)")
-    problems = []
-    for font in dataset.fonts:
-        text = re.sub(rf"(?<!\w){re.escape(_plain(font.name))}(?!\w)", "", _plain(texts[font.id]))
-        if found := sorted({tags[match] for match in pattern.findall(text)}):
-            problems.append(f"{font.id}: {', '.join(found)}")
-    if problems:
+    leaked = leaked_tags(dataset.fonts, texts, dataset.about.ground_truth_tags)
+    if leaked:
+        problems = [f"{font}: {', '.join(tags)}" for font, tags in leaked.items()]
         raise refusal("Tags that are ground truth stand in the indexed text", problems)
+
+
+def leaked_tags(
+    fonts: Iterable[Font], texts: Mapping[str, str], tags: Iterable[str]
+) -> dict[str, list[str]]:
+    """By font id, which of the tags stand in its text beside its name; only fonts with any."""
+    plain = {_plain(tag): tag for tag in tags}
+    if not plain:
+        return {}
+    # the longest first, so that "fat face" is not taken for "fat"
+    words = "|".join(re.escape(tag) for tag in sorted(plain, key=len, reverse=True))
+    pattern = re.compile(rf"(?<!\w)({words})(?!\w)")
+    leaked = {}
+    for font in fonts:
+        text = re.sub(rf"(?<!\w){re.escape(_plain(font.name))}(?!\w)", "", _plain(texts[font.id]))
+        if found := sorted({plain[match] for match in pattern.findall(text)}):
+            leaked[font.id] = found
+    return leaked
 
 
 def refusal(what: str, problems: Sequence[str]) -> UserError:
