@@ -160,7 +160,8 @@ def _proportions(t: Traits, kind: _Kind) -> dict[str, float | None]:
         "x_height": _at(cased, 0.7, 0.08),
         "ascenders": _at(_over(t.ascender, cased), 1.45, 0.25),
         "descenders": _at(_over(t.descender, cased), 0.42, 0.12),
-        "width": _ratio(width, 1.0, 0.25),
+        # letters that join have no width of their own: a script is not called condensed
+        "width": None if _yes(kind.cursive) else _ratio(width, 1.0, 0.25),
         "slant": None if t.slant is None else tanh((abs(t.slant) - 4) / 3),
         "backslant": None if t.slant is None else tanh((-t.slant - 4) / 3),
         "monospaced": _monospaced(t),
@@ -209,7 +210,8 @@ def _forms(t: Traits, kind: _Kind) -> dict[str, float | None]:
         "two_storey_g": _storeys(t.g_storeys, plus=2) if plain else None,
         "caps": _at(t.unicase, 0.45, 0.1),
         "small_caps": _at(t.x_height, 0.94, -0.04) if kind.caseless else None,
-        "distinct": _at(t.distinct, 0.32, 0.22),
+        # in handwriting they differ by chance, and nobody who needs to tell them apart wants it
+        "distinct": _at(t.distinct, 0.32, 0.22) if plain else None,
         "oldstyle_figures": _at(t.oldstyle_figures, 0.075, 0.035),
     }
 

@@ -28,7 +28,7 @@ from indexer.embed.reading import Reading, combine, read
 from indexer.errors import FontError, UserError
 from indexer.traits import TRAITS_VERSION
 
-VERSION = 1  # of the computation here, in axes.py and in reading.py: raise it when vectors change
+VERSION = 2  # of the computation here, in axes.py and in reading.py: raise it when vectors change
 DIMENSION = 256  # those in use, and room for more axes
 WORDS = 0.75  # of a document's and a query's words, so that a word weighs .56 of a measurement
 LETTERS = 0.2  # a query about letters is not about symbols, of which nothing else is measured
