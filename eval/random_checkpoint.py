@@ -11,12 +11,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-
 if TYPE_CHECKING:
     from transformers import Qwen3VLConfig, Qwen3VLModel, Qwen3VLProcessor
 
-# ruff: noqa: PLC0415 - the sizes are wanted without torch
+# ruff: noqa: PLC0415 - the sizes are wanted without torch and transformers
 
 Size = Literal["tiny", "2b", "8b"]
 
@@ -104,6 +102,7 @@ def config_of(size: Size) -> Qwen3VLConfig:
 
 def processor() -> Qwen3VLProcessor:
     """A byte-level BPE tokenizer of 3,000 entries, learned from the lexicon, and the real image processor."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import (
         PreTrainedTokenizerFast,
         Qwen2VLImageProcessor,

@@ -10,6 +10,7 @@ import multiprocessing
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -23,7 +24,7 @@ from indexer.errors import EmbedderUnavailable, FontError
 
 REQUEST = 32  # documents of a call
 REQUEST_OF_CPU = 4  # which takes half a minute for each
-CALLS_PER_CARD = 2  # one is computed while the next is read
+CALLS_PER_CARD = 3  # one is computed, the next is read, the last is being saved
 SECONDS_TO_STOP = 5.0
 
 
@@ -225,11 +226,13 @@ class _Card:
         return answer
 
     def stop(self) -> None:
-        self._connection.close()
+        with self._lock, suppress(OSError):
+            self._connection.send(None)  # closing it would not wake the thread that listens
         self._process.join(SECONDS_TO_STOP)
-        if self._process.is_alive():
+        if self._process.is_alive():  # still loading
             self._process.kill()
             self._process.join()
+        self._connection.close()
 
     def _listen(self) -> None:
         try:

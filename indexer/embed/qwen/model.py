@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import chain, groupby
+from math import ceil
 from pathlib import Path
 from typing import Any, Self
 
@@ -30,9 +31,9 @@ from indexer.embed.qwen.plain import Plain
 from indexer.errors import EmbedderUnavailable, FontError, UserError
 
 REQUEST = 32  # documents of a call
-FIRST_BUDGET = 5_000  # tokens of a forward pass before anything is measured: 8 sheets
+FIRST_BUDGET = 5_120  # tokens of a forward pass before anything is measured: 8 sheets
 STEPS = (1, 2, 4, 8, 16, 32)  # sheets of a forward pass that are measured
-TYPICAL_TEXT = 80  # tokens of instruction, template and short text
+LONG_TEXT = 128  # tokens of instruction, template and short text that few fonts exceed
 WORTH_IT = 1.03  # a larger step has to be so much faster, for the memory it takes
 ALIGNMENT = 8  # tokens, for the matrix units
 LEAST_COSINE = 0.99  # a mistake of structure is far below, bfloat16 and another batch above .999
@@ -162,7 +163,7 @@ class Qwen3VL:
     def tune(self, height: int, width: int, *, seconds: float = 20.0) -> float:
         """Find the fastest step for sheets of a size (px), and keep it; returns sheets per second."""
         began, best_rate, best_step = time.perf_counter(), 0.0, 1
-        item = self._sample(np.full((height, width, 3), 255, dtype=np.uint8), TYPICAL_TEXT)
+        item = self._sample(np.full((height, width, 3), 255, dtype=np.uint8), LONG_TEXT)
         for step in STEPS:
             with self._current_device():
                 taken = self._timed([item] * step)
@@ -186,7 +187,7 @@ class Qwen3VL:
     def step(self, height: int, width: int) -> int:
         """How many sheets of a size go into a forward pass now."""
         sheet = np.full((height, width, 3), 255, dtype=np.uint8)
-        return max(1, self._budget // _aligned(len(self._sample(sheet, TYPICAL_TEXT).ids)))
+        return max(1, self._budget // _aligned(len(self._sample(sheet, LONG_TEXT).ids)))
 
     def _current_device(self) -> AbstractContextManager[Any]:
         """Events, pinned memory and compiled kernels go by the thread's current card, which is the first."""
@@ -210,8 +211,9 @@ class Qwen3VL:
             while alike:
                 # the longest first: the others fit its width
                 step = max(1, self._budget // _aligned(len(items[alike[0]].ids)))
-                batches.append(alike[:step])
-                del alike[:step]
+                even = ceil(len(alike) / ceil(len(alike) / step))  # no pass for a few that are left
+                batches.append(alike[:even])
+                del alike[:even]
         return batches
 
     def _halve(self, batch: Sequence[Item]) -> None:

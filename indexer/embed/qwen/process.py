@@ -53,7 +53,7 @@ class Ready:
 
 
 def serve(connection: Connection, devices: Sequence[str], order: Order) -> None:
-    """Answer calls until the connection is closed. A device that fails ends the process."""
+    """Answer calls until there are no more. A device that fails ends the process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
@@ -69,9 +69,12 @@ def serve(connection: Connection, devices: Sequence[str], order: Order) -> None:
     ):
         while True:
             try:
-                number, call, argument = connection.recv()
-            except (EOFError, OSError):  # the main process closed it, or is gone
+                message = connection.recv()
+            except (EOFError, OSError):  # the main process is gone
+                message = None
+            if message is None:
                 os._exit(0)  # whatever is still being computed
+            number, call, argument = message
 
             def reply(result: object, number: int = number) -> None:
                 connection.send((number, result))
