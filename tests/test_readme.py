@@ -9,6 +9,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -35,6 +37,7 @@ ELSEWHERE = {
     "pip install -e .": "tests/test_wheel.py installs the package alone",
     "indexer demo": "tests/test_demo.py",
     "pip install -e '.[vl]'": ".ci/run installs the extra test, which contains it",
+    "pip install -e '.[eval]'": "likewise",
     "docker compose up --wait": "test_the_compose_file_is_valid; its images cannot be pulled everywhere",
 }
 
@@ -51,6 +54,13 @@ def test_ci_runs_the_commands_that_it_is_said_to_run() -> None:
     assert "--db=testcontainers" in script
 
 
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A socket's path is at most 107 bytes long, and pytest's folders are deep."""
+    with tempfile.TemporaryDirectory(prefix="fontsight") as folder:
+        yield Path(folder)
+
+
 @pytest.mark.network
 def test_the_commands_of_the_readme_work_in_its_order(
     empty_database: Database,
@@ -58,6 +68,7 @@ def test_the_commands_of_the_readme_work_in_its_order(
     npm_registry_answers: None,
     checkpoint_folder: Path,
     service: Service,
+    short_folder: Path,
 ) -> None:
     model = find(str(checkpoint_folder)).model()
     service.models = [serving({"id": model.name, "space_model": asdict(model)})]
@@ -67,6 +78,7 @@ def test_the_commands_of_the_readme_work_in_its_order(
     environment = {
         **os.environ,
         "HOME": str(tmp_path),
+        "FONTSIGHT_DATA_DIR": str(short_folder),  # of the evaluation's own database
         "FONTSIGHT_CACHE_DIR": str(Settings().cache_dir),  # what was fetched once is not again
         "DATABASE_URL": empty_database.conninfo,
         # in place of a model and a card that no test can have
