@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from eval import corpus, record
+from eval.__main__ import main
 from eval.build_toy import build_toy
 from eval.cli_run import run as run_command
 from eval.corpus import Tools
@@ -526,3 +527,40 @@ def test_variants_are_named_as_they_are_known() -> None:
     done = CliRunner().invoke(run_command, ["--dataset=.", "--out=x", "--variants=A,B3"])
     assert done.exit_code == 2
     assert f"some of {','.join(VARIANTS)}" in done.stderr
+
+
+@pytest.mark.network
+def test_the_whole_of_it_on_real_families(
+    connection: Connection, tmp_path: Path, npm_registry_answers: None, tools: Tools
+) -> None:
+    """From Google's list to a report with sheets, on whichever server the tests run on."""
+    cache = Settings().cache_dir
+    files = FontFiles(FileCache(cache / "files"), mode="npm")
+    prepared = PreparedCache(cache / "prepared", SheetSpec())
+    real = replace(
+        tools, files=files, preparer=lambda: Preparer(files, SheetSpec(), prepared, processes=2)
+    )
+
+    def done(*arguments: str | Path) -> Result:
+        result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+        assert result.exit_code == 0, result.output
+        return result
+
+    folder, out = tmp_path / "google", tmp_path / "run"
+    done("build", "google", "--families", "20", "--out", folder)
+    run = bench(connection, folder, real, out).run(Plan())
+    found = results(run, load_dataset(folder))
+    vectors = scalar(connection, "select count(embedding_vl) from fonts")
+    assert vectors + len(run.about.missing) == 20
+    for query, fonts in run.rankings["B2"].items():
+        # a script is no word of the lexicon: the other leg ranks it at every alpha
+        assert run.rankings["C@0.00"][query] == (fonts or run.rankings["A"][query])
+        assert run.rankings["C@1.00"][query] == run.rankings["A"][query]
+    assert found.mean("A") > found.mean("B1"), "the answers stand in the text that A reads"
+    done("report", out, "--out", tmp_path / "report")
+    text = (tmp_path / "report/report.md").read_text(encoding="utf-8")
+    assert all(f"| {variant} |" in text for variant in VARIANTS)
+    page = (tmp_path / "report/index.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64,") >= 18
+    done("gate", "--write-baseline", "--baseline", tmp_path / "baseline.json", out)
+    done("gate", "--baseline", tmp_path / "baseline.json", out)
