@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import sys
-from contextlib import closing
 
 import click
 
@@ -73,7 +72,7 @@ def _embedder(
 ) -> str | None:
     """Says what a backfill would use, and how fast it is; returns why it cannot."""
     try:
-        with closing(vision.choose(serving, choice, settings, _speed)) as embedder:
+        with vision.choose(serving, choice, settings, _speed) as embedder:
             model = embedder.model
             _line(
                 "model",

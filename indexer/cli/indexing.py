@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -122,7 +122,7 @@ def bring_up_to_date(
     total = Report()
     down: list[EmbedderUnavailable] = []
     for space, embedder in _legs(connection, settings, wanted):
-        with closing(embedder):
+        with embedder:
             may_serve = embedders.may_serve(connection, space)
             state = spaces.register(connection, space, may_serve=may_serve)
             if state != "active":

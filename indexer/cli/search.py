@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import asdict
 from typing import Any
 
@@ -141,7 +140,7 @@ def embedded_query(
         say(f"{leg} leg left out: {why} run: indexer backfill")
         return None
     try:
-        with closing(embedders.for_queries(space, settings)) as embedder:
+        with embedders.for_queries(space, settings) as embedder:
             return embedder.embed_query(query)
     except UserError as error:
         say(f"{leg} leg left out: {error}")

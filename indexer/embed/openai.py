@@ -6,8 +6,6 @@ Request and answer after OpenAI's API reference, "Create embeddings".
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
 
 import httpx
 
@@ -72,17 +70,6 @@ class OpenAICompatible(Embedder):
 
     def close(self) -> None:
         self._service.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def embed_documents(self, documents: Sequence[Document]) -> list[Vector | FontError]:
         """Of the texts alone; FontError for one that is empty or that the service refuses."""

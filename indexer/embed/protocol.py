@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +64,17 @@ class Embedder(Protocol):
     def close(self) -> None:
         """Give back what it holds: connections, processes, memory of cards."""
         return None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
     def embed_documents(self, documents: Sequence[Document]) -> list[Vector | FontError]:
         """One float32 vector of shape (dimension,) and length 1 per document, in their order.

@@ -13,8 +13,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from indexer.embed.protocol import Document, Embedder, Model, Vector
 from indexer.embed.qwen.checkpoint import Checkpoint
@@ -73,17 +72,6 @@ class Cards(Embedder):
     @property
     def parallel(self) -> int:
         return max(CALLS_PER_CARD * len(self._cards), 1)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def start(self, expected: int = 0) -> None:
         """Load the model on every card, and say what each came to. Does nothing the second time.
