@@ -1,8 +1,8 @@
-"""Search, through the same functions of the database that the app calls."""
+"""Search: a query's vectors, and the same functions of the database that the app calls."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict, Unpack
 from uuid import UUID
@@ -13,9 +13,12 @@ from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from indexer.database import Connection
+from indexer import choose, spaces
+from indexer.database.connect import Connection
 from indexer.embed.protocol import Vector
-from indexer.spaces import padded
+from indexer.errors import UserError
+from indexer.settings import Settings
+from indexer.spaces import Leg, padded
 
 CALL = sql.SQL("select * from public.{function}({arguments})")
 
@@ -104,6 +107,28 @@ def match(
 def similar(connection: Connection, font_id: UUID, **options: Unpack[SimilarOptions]) -> list[Hit]:
     """The neighbours of a font by what it looks like, or by a mix; raises as `match` does."""
     return _call(connection, "similar_fonts", {"font_id": font_id, **options})
+
+
+def embed_query(
+    connection: Connection, settings: Settings, leg: Leg, query: str, say: Callable[[str], None]
+) -> Vector | None:
+    """The query's vector in the active space of a leg; where there is none, None, and why is said."""
+    space = spaces.active(connection, leg)
+    if space is None:
+        theirs = spaces.foreign_vectors(connection, leg)
+        why = (
+            f"its vectors are the product's. {choose.KEY_HINT} Then"
+            if theirs
+            else "it has no vectors yet."
+        )
+        say(f"{leg} leg left out: {why} run: indexer backfill")
+        return None
+    try:
+        with choose.for_queries(space, settings) as embedder:
+            return embedder.embed_query(query)
+    except UserError as error:
+        say(f"{leg} leg left out: {error}")
+        return None
 
 
 def _call(connection: Connection, function: str, arguments: Mapping[str, object]) -> list[Hit]:

@@ -6,7 +6,8 @@ from platformdirs import user_cache_path, user_data_path
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from indexer.embed.openai import OPENROUTER_MODEL, OPENROUTER_URL
+OPENROUTER_URL = "https://openrouter.ai/api/v1"
+OPENROUTER_MODEL = "qwen/qwen3-embedding-8b"
 
 
 class Settings(BaseSettings):

@@ -12,9 +12,12 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from indexer.database import EXTENSION_SCHEMA, Connection
-from indexer.embed.protocol import Model, Vector
+from indexer.database.connect import EXTENSION_SCHEMA, Connection
+from indexer.embed.protocol import Embedder, Model, Vector
 from indexer.errors import UserError
+from indexer.settings import OPENROUTER_MODEL
+from indexer.sheet.render import SheetSpec
+from indexer.text import PRODUCT, TextSchema
 
 Leg = Literal["text", "vl"]
 State = Literal["candidate", "active", "retired"]
@@ -99,6 +102,19 @@ class SpaceRecord:
     fonts: int
 
 
+def text_space(embedder: Embedder) -> Space:
+    return Space(leg="text", model=embedder.model, sheet_spec=None, text_schema=PRODUCT.identity)
+
+
+def vl_space(embedder: Embedder, spec: SheetSpec, text: TextSchema | None) -> Space:
+    return Space(
+        leg="vl",
+        model=embedder.model,
+        sheet_spec=spec.identity,
+        text_schema=text.identity if text else None,
+    )
+
+
 def padded(vector: Vector) -> Vector:
     """To the serving columns' width with zeros, which leaves cosines unchanged."""
     wide = np.zeros(SERVING_DIMENSION, dtype=np.float32)
@@ -131,6 +147,17 @@ def foreign_vectors(connection: Connection, leg: Leg) -> int:
     row = connection.execute(FOREIGN_VECTORS.format(column=SERVING_COLUMN[leg]), [leg]).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def may_serve(connection: Connection, space: Space) -> bool:
+    """Whether a space may become the active one of a leg that has none.
+
+    Vectors of the product's own are taken for the product's model, so only that one joins them.
+    """
+    product = (OPENROUTER_MODEL, 4096)
+    if space.leg == "vl" or (space.model.name, space.model.dimension) == product:
+        return True
+    return not foreign_vectors(connection, space.leg)
 
 
 def all_spaces(connection: Connection) -> list[SpaceRecord]:

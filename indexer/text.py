@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from indexer.traits import TRAITS_VERSION, Traits
 from indexer.traits.wording import WORDING_VERSION, describe_traits
+
+# "Name: Lora. Category: serif. Description: ...": a label stands at the start or after a full stop.
+LABEL = re.compile(r"(?:^|(?<=\. ))(Name|Category|Tags|Appearance|Description): ")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,3 +60,10 @@ TEXT_SCHEMAS = {schema.name: schema for schema in (PRODUCT, LIGHT, DESCRIBED)}
 def schema_of(identity: str) -> TextSchema:
     """The schema that a space names, "light/1 traits/1 wording/1". KeyError for an unknown one."""
     return TEXT_SCHEMAS[identity.split(maxsplit=1)[0]]
+
+
+def parts(text: str) -> list[tuple[str, str]]:
+    """(label, what it labels) in order; ("", text) for text without labels, as queries are."""
+    pieces = LABEL.split(text)
+    labelled = list(zip(pieces[1::2], pieces[2::2], strict=True))
+    return [("", pieces[0]), *labelled] if pieces[0].strip() else labelled

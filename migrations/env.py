@@ -11,8 +11,8 @@ from sqlalchemy import Table
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import OperationalError
 
-from indexer import schema
-from indexer.database import Database
+from indexer.database import schema
+from indexer.database.connect import Database
 from indexer.errors import UserError
 from indexer.settings import Settings
 

@@ -1,4 +1,4 @@
-"""Fixtures by subject: the database here, servers and fonts in fix_*.py."""
+"""How the tests are chosen, marked and summed up; the fixtures are in fix_*.py, by subject."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ pytest_plugins = [
     "tests.fix_embedding_service",
     "tests.fix_postgrest",
 ]
+MARKED_BY_FIXTURE = {"server": pytest.mark.database, "checkpoint_folder": pytest.mark.model}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,3 +27,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str:
     return f"database: {config.getoption('--db')}"
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m is looked at
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for fixture, mark in MARKED_BY_FIXTURE.items():
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(mark)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    from tests.fix_postgrest import HOW_TO_GET_IT, NO_POSTGREST
+
+    skipped = terminalreporter.stats.get("skipped", [])
+    count = sum(NO_POSTGREST in str(report.longrepr) for report in skipped)
+    if count:
+        terminalreporter.write_line(
+            f"{count} tests were skipped without PostgREST. {HOW_TO_GET_IT}"
+        )

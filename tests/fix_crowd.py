@@ -14,7 +14,7 @@ from pgvector import HalfVector, Vector
 from psycopg import conninfo
 from psycopg.types.json import Jsonb
 
-from indexer.database import Connection, Database
+from indexer.database.connect import Connection, Database
 from indexer.spaces import padded
 from tests.fix_database import create_database
 

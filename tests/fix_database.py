@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from psycopg import conninfo, sql
 
-from indexer import embedded, schema
-from indexer.database import Connection, Database
+from indexer.database import local, schema
+from indexer.database.connect import Connection, Database
 
 numbers = count(1)
 API_ROLES = ("anon", "authenticated", "service_role")
@@ -24,8 +24,8 @@ def server(request: pytest.FixtureRequest) -> Iterator[str]:
     if request.config.getoption("--db") == "embedded":
         # not in pytest's folder: as root, another pytest would close it to the server's user
         with tempfile.TemporaryDirectory() as folder:
-            yield embedded.start(Path(folder))
-            embedded.stop(Path(folder))
+            yield local.start(Path(folder))
+            local.stop(Path(folder))
         return
     from testcontainers.community.postgres import PostgresContainer
 

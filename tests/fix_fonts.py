@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from psycopg.types.json import Jsonb
 
-from eval.parametric import ParametricFont
-from indexer.database import Connection
+from eval.fonts.parametric import ParametricFont
+from indexer.database.connect import Connection
 from indexer.fetch.cache import FileCache
 from indexer.fetch.files import FontFiles
 from indexer.fetch.http import Downloader
-from indexer.prepare import PreparedCache
+from indexer.job.ahead import Preparer
+from indexer.job.prepare import PreparedCache
 from indexer.sheet.render import SheetSpec
-from indexer.workers import Preparer
 
 AddFonts = Callable[[Connection, int], list[Path]]
 

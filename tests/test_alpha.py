@@ -6,7 +6,8 @@ from statistics import fmean
 
 import pytest
 
-from eval.alpha import ALPHAS, best, choose
+from eval.runs.record import ALPHAS
+from eval.scores.alpha import best, choose
 
 # means: .3667 at alpha .3, .3333 at .7
 SWEEP = {

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from indexer import schema
+from indexer.database import schema
 from tests.fix_database import API_ROLES
 from tests.fix_postgrest import DEFAULTS, Answer, Api, Serve, until
 

@@ -7,20 +7,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.fix_qwen import NEEDS_TORCH
+
+pytest.importorskip("torch", reason=NEEDS_TORCH)
 import torch
 from click.testing import CliRunner
 
-from eval.__main__ import main
-from eval.bench_embed import EmbedBench, Outcome, bench_embed
-from eval.flops import ARCHITECTURES
-from eval.made_fonts import documents, made_font
-from eval.matrix_peak import Peak
-from eval.peers import Floats
-from eval.race import COMPILED, LOOP, OURS, PEER, Race, Subject, Work
-from eval.random_checkpoint import CONTROL, build, processor
+from eval.bench.embed import EmbedBench, EmbedTimes, bench_embed
+from eval.bench.flops import ARCHITECTURES
+from eval.bench.matrix_peak import Peak
+from eval.bench.peers import Floats
+from eval.bench.race import COMPILED, LOOP, OURS, PEER, Race, Subject, Work
+from eval.bench.random_checkpoint import CONTROL, build, processor
+from eval.cli import main
+from eval.fonts.made import documents, made_font
 from indexer.embed.protocol import Document, Model
 from indexer.errors import UserError
 from indexer.sheet.render import SheetSpec
+
+pytestmark = pytest.mark.model
 
 SMALL = SheetSpec(width=256, height=128)
 CONTENDERS = {OURS, PEER, LOOP}
@@ -46,6 +52,7 @@ def ran(*arguments: str) -> dict[str, Any]:
     return result
 
 
+@pytest.mark.slow
 def test_all_ways_to_embed_a_sheet_agree() -> None:
     result = ran("embed", "--model=tiny", "--random-weights", "--sheets=6", "--rounds=2",
                  "--width=256", "--height=128")  # fmt: skip
@@ -70,6 +77,7 @@ def test_each_sheet_costs_what_its_own_text_makes_it(work: Work) -> None:
         assert flops == ARCHITECTURES["tiny"].flops(128, 256, tokens - 32)
 
 
+@pytest.mark.slow
 def test_compiled_layers_are_a_contender_of_their_own(
     subject: Subject, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,7 +102,7 @@ def test_a_contender_that_fails_is_left_out(
     def fail(self: object, documents: object) -> Floats:
         raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate")
 
-    monkeypatch.setattr("eval.peers.SentenceTransformers.__call__", fail)
+    monkeypatch.setattr("eval.bench.peers.SentenceTransformers.__call__", fail)
     said: list[str] = []
     race = Race(subject, work, said.append)
     race.warm_up(compiled=False)
@@ -107,7 +115,7 @@ def test_a_contender_that_fails_is_left_out(
 def test_a_batch_that_is_too_much_ends_the_search(
     subject: Subject, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from eval.peers import SentenceTransformers
+    from eval.bench.peers import SentenceTransformers
 
     embed = SentenceTransformers.__call__
 
@@ -144,7 +152,7 @@ def test_made_fonts_are_the_same_again_and_none_is_like_another() -> None:
 
 
 def test_a_table_says_what_the_json_says() -> None:
-    outcome = Outcome(
+    outcome = EmbedTimes(
         sheets=64, batch=16, sheets_per_second=51.5, rounds=[51.5], tokens_per_second=31_000.0,
         flops_per_second=5.5e14, of_peak=0.7, over_peer=2.5, cosine=0.9994, peak_bytes=20 * 2**30,
     )  # fmt: skip
@@ -162,6 +170,7 @@ def test_a_table_says_what_the_json_says() -> None:
     assert failed == f"{PEER} failed: OutOfMemoryError: CUDA out of memory."
 
 
+@pytest.mark.slow
 def test_the_job_is_timed_beside_embedding_alone(checkpoint_folder: Path) -> None:
     result = ran("job", f"--model={checkpoint_folder}", "--fonts=6", "--rounds=1", "--devices=cpu",
                  "--width=256", "--height=128")  # fmt: skip

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from eval.__main__ import main
-from eval.bench_search import CONTENDERS, Outcome, SearchBench
-from eval.search_table import Index, Truth
-from eval.vectors import CHUNK, LEGS, Floats, SyntheticFonts
+from eval.bench.search import CONTENDERS, SearchBench, SearchTimes
+from eval.bench.search_table import BuiltIndex, Truth
+from eval.bench.vectors import CHUNK, LEGS, Floats, SyntheticFonts
+from eval.cli import main
 
 
 def drawn(fonts: SyntheticFonts) -> dict[str, Floats]:
@@ -24,6 +24,7 @@ def fonts() -> SyntheticFonts:
     return SyntheticFonts(CHUNK + 200)
 
 
+@pytest.mark.slow
 def test_every_contender_answers_and_exact_answers_are_right() -> None:
     done = CliRunner().invoke(main, ["bench", "search", "--rows=300", "--queries=5", "--json"])
     assert done.exit_code == 0, done.output
@@ -45,7 +46,7 @@ def test_every_contender_answers_and_exact_answers_are_right() -> None:
 
 
 def test_a_table_says_what_the_json_says() -> None:
-    outcome = Outcome(
+    outcome = SearchTimes(
         queries=7,
         p50_ms=1.25,
         p95_ms=3.5,
@@ -63,7 +64,7 @@ def test_a_table_says_what_the_json_says() -> None:
         cpus=2,
         rank_correlation=0.345,
         load_seconds=1.5,
-        indexes={"fonts_embedding_hnsw": Index(bytes=2**20, seconds=0.5)},
+        indexes={"fonts_embedding_hnsw": BuiltIndex(bytes=2**20, seconds=0.5)},
         contenders={"ours": outcome},
     )
     *_, index, _, ours = str(result).splitlines()
@@ -78,6 +79,7 @@ def test_the_first_1024_coordinates_carry_most_of_a_vector(fonts: SyntheticFonts
         assert 0.8 < np.mean(np.sum(vectors[:, :1024] ** 2, axis=1)) < 0.9
 
 
+@pytest.mark.slow
 def test_a_seed_draws_the_same_vectors_again(fonts: SyntheticFonts) -> None:
     again, other = SyntheticFonts(fonts.rows), SyntheticFonts(fonts.rows, seed=1)
     for leg in LEGS:

@@ -12,15 +12,15 @@ import pytest
 from click.testing import CliRunner, Result
 from fontTools.ttLib import TTFont
 
-from eval.build_google import build_google
-from eval.build_measured import QUESTIONS, Measure, build_measured, grades
-from eval.build_tags import MOOD, NOT_ASKED, STRUCTURE, build_tags
-from eval.build_toy import toy_fonts
-from eval.building import google_families, halved
-from eval.cli_build import build
-from eval.dataset import Dataset, Query, load
-from eval.importers import Tags, read_tags
-from eval.parametric import ParametricFont
+from eval.cli.build import build_group
+from eval.datasets.building import google_families, halved
+from eval.datasets.dataset import Dataset, Query, load
+from eval.datasets.google import build_google
+from eval.datasets.importers import Tags, read_tags
+from eval.datasets.measured import QUESTIONS, Measure, build_measured, grades
+from eval.datasets.tags import MOOD, NOT_ASKED, STRUCTURE, build_tags
+from eval.datasets.toy import toy_fonts
+from eval.fonts.parametric import ParametricFont
 from indexer.catalog.family import CATEGORIES, Family
 from indexer.errors import UserError
 from indexer.fetch import FileCache, FontFiles, Npm
@@ -32,7 +32,7 @@ from tests.fix_servers import Registry
 
 
 def run(*arguments: str | Path, expect: int = 0) -> Result:
-    done = CliRunner().invoke(build, [str(argument) for argument in arguments])
+    done = CliRunner().invoke(build_group, [str(argument) for argument in arguments])
     assert done.exit_code == expect, done.output
     return done
 
@@ -138,6 +138,7 @@ MEASURED: dict[str, Callable[[Traits], bool]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_what_is_drawn_is_what_the_truths_say(toy: Path, toy_traits: dict[str, Traits]) -> None:
     """The parameters decided the grades; here the outlines of the files are measured instead."""
     dataset = load(toy)
@@ -188,7 +189,7 @@ def contents(folder: Path) -> dict[Path, bytes]:
 def test_other_letters_under_the_same_names_are_another_dataset(
     toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("eval.build_toy.SPACINGS", (0.6, 0.35, 0.6, 1.0))
+    monkeypatch.setattr("eval.datasets.toy.SPACINGS", (0.6, 0.35, 0.6, 1.0))
     run("toy", "--out", tmp_path)
     assert load(tmp_path).judgments == load(toy).judgments
     assert load(tmp_path).hash != load(toy).hash
@@ -261,6 +262,7 @@ def npm_files(registry: Registry, tmp_path: Path) -> FontFiles:
     return FontFiles(FileCache(tmp_path / "cache"), mode="npm", npm=Npm(env=registry.env))
 
 
+@pytest.mark.slow
 def test_families_that_cannot_be_had_leave_their_place_to_the_next(
     registry: Registry, tmp_path: Path
 ) -> None:
@@ -275,6 +277,7 @@ def test_families_that_cannot_be_had_leave_their_place_to_the_next(
     assert {family.name for family in some} == {"Font-B", "Font-C"}
 
 
+@pytest.mark.slow
 def test_a_registry_without_families_is_not_asked_for_all_of_them(
     registry: Registry, tmp_path: Path
 ) -> None:
@@ -441,6 +444,7 @@ def test_symbols_and_what_was_not_measured_answer_nothing() -> None:
     assert "not of sight" in dataset.about.description
 
 
+@pytest.mark.slow
 def test_a_folder_of_fonts_is_measured_and_asked_about(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -530,6 +534,7 @@ def test_a_tag_that_is_ground_truth_is_refused_in_the_fonts(
 # --- real families ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.network
 def test_real_families_make_the_same_datasets_twice(
     tmp_path: Path, npm_registry_answers: None, monkeypatch: pytest.MonkeyPatch

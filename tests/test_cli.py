@@ -12,21 +12,18 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
-from fontTools.ttLib import TTFont
 
-from eval.parametric import ParametricFont
+from eval.fonts.parametric import ParametricFont
 from indexer.cli import main
-from indexer.database import Connection, Database
+from indexer.database.connect import Connection, Database
+from tests.fix_cli import Indexer, font_folder, runner
 from tests.fix_embedding_service import Answer, Script, Service
 from tests.fix_fonts import AddFonts
-
-Indexer = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(autouse=True)
@@ -41,39 +38,7 @@ def indexer(database: Database, tmp_path: Path) -> Indexer:
     return runner(tmp_path, DATABASE_URL=database.conninfo)
 
 
-def runner(home: Path, **environment: str) -> Indexer:
-    def run(*arguments: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
-        clean = {key: value for key, value in os.environ.items() if "EMBEDDING" not in key}
-        done = subprocess.run(
-            [sys.executable, "-m", "indexer", *arguments],
-            env={**clean, "FONTSIGHT_CACHE_DIR": str(home / "cache"), **environment},
-            cwd=home,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == expect, done.stderr
-        assert "Traceback" not in done.stderr
-        return done
-
-    return run
-
-
-def font_folder(folder: Path, count: int = 5) -> Path:
-    """Families of their own names, as files in every container."""
-    folder.mkdir()
-    for number in range(count):
-        flavor = (None, "woff", "woff2")[number % 3]
-        path = folder / f"{number}.{flavor or 'ttf'}"
-        path.write_bytes(ParametricFont(contrast=0.15 * number, serifs=0.3 * (number % 2)).build())
-        font = TTFont(path)
-        font["name"].setName(f"Family {number}", 1, 3, 1, 0x409)
-        font.flavor = flavor
-        font.save(path)
-    return folder
-
-
+@pytest.mark.slow
 def test_from_a_folder_to_an_answer(
     indexer: Indexer, tmp_path: Path, connection: Connection
 ) -> None:
@@ -98,6 +63,7 @@ def test_from_a_folder_to_an_answer(
     assert len(table.splitlines()) == 3
 
 
+@pytest.mark.slow
 def test_status_in_json_agrees_with_the_rows(
     indexer: Indexer, tmp_path: Path, connection: Connection
 ) -> None:
@@ -110,6 +76,7 @@ def test_status_in_json_agrees_with_the_rows(
     assert "measured-traits" in indexer("status").stdout
 
 
+@pytest.mark.slow
 def test_a_run_with_a_failure_says_so_and_exits_with_1(
     indexer: Indexer, tmp_path: Path, connection: Connection, add_fonts: AddFonts
 ) -> None:
@@ -147,6 +114,7 @@ def test_on_a_terminal_a_bar_shows_rate_and_time_left(
     assert re.search(r"vl: 100%.*3/3 \[00:0\d<00:00, .*font.*failed=0\]", shown.decode())
 
 
+@pytest.mark.slow
 def test_sync_finds_a_changed_file(
     indexer: Indexer, connection: Connection, add_fonts: AddFonts
 ) -> None:
@@ -158,6 +126,7 @@ def test_sync_finds_a_changed_file(
     assert "vl: 1 embedded" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_products_text_vectors_are_not_mixed_with_offline_ones(
     indexer: Indexer, connection: Connection, add_fonts: AddFonts
 ) -> None:
@@ -179,6 +148,7 @@ def test_the_products_text_vectors_are_not_mixed_with_offline_ones(
     assert "text leg left out: its vectors are the product's" in found.stderr
 
 
+@pytest.mark.slow
 def test_a_configured_service_fills_the_text_leg_and_answers_queries(
     database: Database,
     connection: Connection,
@@ -236,6 +206,7 @@ def test_only_picks_fonts_by_name(
     assert name == "Font 02"
 
 
+@pytest.mark.slow
 def test_a_database_that_is_not_set_up_is_refused_with_the_command_to_run(
     empty_database: Database, tmp_path: Path
 ) -> None:
@@ -253,6 +224,7 @@ def test_the_printed_migration_is_sql_alone(indexer: Indexer) -> None:
     assert "create schema if not exists font_index;" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda s: s.name
 )
@@ -293,6 +265,7 @@ def test_a_run_that_is_stopped_ends_soon_and_the_next_does_the_rest(
     assert connection.execute("select count(*) from font_index.leases").fetchone() == (0,)
 
 
+@pytest.mark.slow
 def test_fonts_that_another_run_holds_are_said(
     connection: Connection, add_fonts: AddFonts, indexer: Indexer
 ) -> None:
@@ -340,6 +313,7 @@ def test_a_file_cut_short_in_a_folder_is_said_and_the_rest_imported(
     assert connection.execute("select count(*) from fonts").fetchone() == (2,)
 
 
+@pytest.mark.slow
 def test_mistakes_get_a_sentence(
     indexer: Indexer, tmp_path: Path, connection: Connection, add_fonts: AddFonts
 ) -> None:
@@ -352,6 +326,7 @@ def test_mistakes_get_a_sentence(
     assert "has 1 faces" in third.stderr
 
 
+@pytest.mark.slow
 def test_errors_of_the_database_are_sentences(
     empty_database: Database, database: Database, tmp_path: Path
 ) -> None:
@@ -371,6 +346,7 @@ def test_errors_of_the_database_are_sentences(
     assert "TEXT_EMBEDDING_DIMENSION" in wrong("status", expect=1).stderr
 
 
+@pytest.mark.slow
 def test_without_database_url_the_embedded_postgres_is_used_and_said(tmp_path: Path) -> None:
     run = runner(tmp_path, DATABASE_URL="", FONTSIGHT_DATA_DIR=str(tmp_path / "data"))
     done = run("migrate")
@@ -386,6 +362,7 @@ def test_a_password_stays_out_of_what_is_printed(tmp_path: Path) -> None:
     assert "hush-hush" not in done.stderr + done.stdout
 
 
+@pytest.mark.slow
 def test_render_writes_a_sheet_and_prints_traits(tmp_path: Path, indexer: Indexer) -> None:
     (tmp_path / "font.ttf").write_bytes(ParametricFont(x_height=0.75).build())
     done = indexer("render", "font.ttf", "-o", "sheet.png", "--traits")
@@ -434,6 +411,7 @@ def test_every_command_has_help_with_an_example(
             assert parameter.help, f"{parameter.name} is not explained"
 
 
+@pytest.mark.slow
 def test_search_filters_pages_and_finds_neighbours(
     indexer: Indexer, tmp_path: Path, connection: Connection
 ) -> None:

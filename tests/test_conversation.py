@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from indexer.embed.conversation import (
+from indexer.embed.qwen.conversation import (
     DOCUMENT_INSTRUCTION,
     MAX_PIXELS,
     MIN_PIXELS,

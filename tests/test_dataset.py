@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from eval.dataset import (
-    About,
+from eval.datasets.dataset import (
+    AboutDataset,
     Dataset,
     Font,
     Query,
@@ -20,7 +20,7 @@ from eval.dataset import (
     refuse_leaked_tags,
     save,
 )
-from eval.importers import (
+from eval.datasets.importers import (
     exhaustive,
     read_fonts,
     read_judgments,
@@ -30,7 +30,7 @@ from eval.importers import (
 )
 from indexer.errors import UserError
 
-ABOUT = About(
+ABOUT = AboutDataset(
     name="tiny",
     version="1",
     description="Three fonts,\nand two queries.",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from eval.parametric import ParametricFont
+from eval.fonts.parametric import ParametricFont
 from indexer.settings import Settings
 
 
@@ -46,6 +46,7 @@ def check(page: str) -> None:
     assert not re.search(r'(src|href)="(?!#)', page)
 
 
+@pytest.mark.slow
 @pytest.mark.network
 def test_the_demo_leaves_a_page_and_does_no_work_twice(
     tmp_path: Path, npm_registry_answers: None
@@ -60,6 +61,7 @@ def test_the_demo_leaves_a_page_and_does_no_work_twice(
     assert "0 vectors embedded" in out
 
 
+@pytest.mark.slow
 def test_where_nothing_can_be_downloaded_the_system_fonts_are_offered_and_work(
     tmp_path: Path,
 ) -> None:

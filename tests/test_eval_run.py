@@ -15,36 +15,34 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from eval import corpus, record
-from eval.__main__ import main
-from eval.build_toy import build_toy
-from eval.cli_run import run as run_command
-from eval.corpus import Tools
-from eval.dataset import Dataset, Query
-from eval.dataset import load as load_dataset
-from eval.dataset import save as save_dataset
-from eval.legs import Legs, own_legs, prepare_own, prepare_served, served_legs
-from eval.ranking import rank_candidate
-from eval.record import VARIANTS, Run, Variant
-from eval.results import METRICS, Results, results
-from eval.run import Plan, evaluate
+from eval.cli import main
+from eval.cli.run import run_command
+from eval.datasets.dataset import Dataset, Query, load, save
+from eval.datasets.toy import build_toy
+from eval.runs import corpus, record
+from eval.runs.corpus import Tools
+from eval.runs.evaluate import RunOptions, evaluate
+from eval.runs.ranking import rank_candidate
+from eval.runs.record import VARIANTS, Run, Variant
+from eval.runs.variants import Singles, own_singles, prepare_own, prepare_served, served_singles
+from eval.scores.results import METRICS, Results, results
 from indexer import search, spaces
-from indexer.database import Connection, Database
-from indexer.embed.measured import MeasuredTraits
+from indexer.database.connect import Connection, Database
+from indexer.embed.measured.embedder import MeasuredTraits
 from indexer.embed.ngrams import HashedNgrams
 from indexer.embed.protocol import Document, Embedder, Model, Vector, normalised
 from indexer.errors import EmbedderUnavailable, FontError, UserError
 from indexer.fetch.cache import FileCache
 from indexer.fetch.files import FontFiles
-from indexer.prepare import PreparedCache
+from indexer.job.ahead import Preparer
+from indexer.job.prepare import PreparedCache
 from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec
-from indexer.workers import Preparer
 
 EXPECTED = Path(__file__).parent / "expected" / "toy.json"
 # Cosines are added up in another order on other processors: fonts of one score, but for rounding, change places.
 TOLERANCE = 1e-9 if platform.machine() in ("x86_64", "AMD64") else 0.05
-PLAN = Plan(alphas=(0.0, 0.5, 1.0))
+PLAN = RunOptions(alphas=(0.0, 0.5, 1.0))
 SERVING = """
     select md5(string_agg(concat_ws(' ', id, embedding::text, embedding_vl::text), '|' order by id))
     from public.fonts
@@ -54,7 +52,7 @@ SERVING = """
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("toy")
-    save_dataset(build_toy(folder).dataset, folder)
+    save(build_toy(folder).dataset, folder)
     return folder
 
 
@@ -67,7 +65,7 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Tools:
     return Tools(
         files=files,
         preparer=lambda: Preparer(files, SheetSpec(), cache, processes=2),
-        shown=lambda leg: nullcontext(lambda report: None),
+        progress_bar=lambda leg: nullcontext(lambda report: None),
         say=lambda line: None,
     )
 
@@ -75,7 +73,7 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Tools:
 @pytest.fixture
 def few(toy: Path, tmp_path: Path) -> Path:
     """Eight fonts and four queries, of which the offline embedder of sheets knows three."""
-    whole = load_dataset(toy)
+    whole = load(toy)
     fonts = tuple(
         replace(font, files={weight: (toy / path).as_uri() for weight, path in font.files.items()})
         for font in whole.fonts[:8]
@@ -88,7 +86,7 @@ def few(toy: Path, tmp_path: Path) -> Path:
         }
         for query in queries
     }
-    save_dataset(
+    save(
         Dataset(about=whole.about, fonts=fonts, queries=queries, judgments=judgments),
         tmp_path / "few",
     )
@@ -102,12 +100,12 @@ class Bench:
     connection: Connection
     folder: Path
     dataset: Dataset
-    legs: Legs
+    singles: Singles
     out: Path
 
-    def run(self, plan: Plan = PLAN, **options: Any) -> Run:
+    def run(self, plan: RunOptions = PLAN, **options: Any) -> Run:
         return evaluate(
-            self.connection, self.dataset, self.folder, self.legs, plan, self.out, **options
+            self.connection, self.dataset, self.folder, self.singles, plan, self.out, **options
         )
 
 
@@ -118,12 +116,12 @@ def bench(
     out: Path,
     *,
     sheets: Embedder | None = None,
-    names: Sequence[Variant] = PLAN.legs,
+    names: Sequence[Variant] = PLAN.singles,
 ) -> Bench:
-    dataset = load_dataset(folder)
-    legs = own_legs(names, text=HashedNgrams(), sheets=sheets or MeasuredTraits())
-    prepare_own(connection, dataset, folder, legs, tools)
-    return Bench(connection=connection, folder=folder, dataset=dataset, legs=legs, out=out)
+    dataset = load(folder)
+    singles = own_singles(names, text=HashedNgrams(), sheets=sheets or MeasuredTraits())
+    prepare_own(connection, dataset, folder, singles, tools)
+    return Bench(connection=connection, folder=folder, dataset=dataset, singles=singles, out=out)
 
 
 def scalar(connection: Connection, statement: str) -> Any:
@@ -146,6 +144,7 @@ def metrics(found: Results) -> dict[str, Any]:
     return {**means, **{f"C@{alpha:.2f}": value for alpha, value in found.curve().items()}}
 
 
+@pytest.mark.slow
 def test_from_fonts_to_the_committed_numbers(
     connection: Connection, toy: Path, tools: Tools, tmp_path: Path
 ) -> None:
@@ -154,9 +153,9 @@ def test_from_fonts_to_the_committed_numbers(
     When vectors are meant to change, look at what is written to tmp_path and copy it to
     tests/expected/toy.json.
     """
-    done = bench(connection, toy, tools, tmp_path / "run").run(Plan())
+    done = bench(connection, toy, tools, tmp_path / "run").run(RunOptions())
     assert not done.about.missing
-    found = results(done, load_dataset(toy))
+    found = results(done, load(toy))
     actual = metrics(found)
     (tmp_path / "toy.json").write_text(json.dumps(actual, indent=1) + "\n")
     expected = json.loads(EXPECTED.read_text())
@@ -169,9 +168,12 @@ def test_from_fonts_to_the_committed_numbers(
     # the letters are drawn by what the queries ask for: sight finds them, spelling cannot
     assert found.mean("B2", "structure") > 0.9 > 0.4 > found.mean("A", "structure")
     about = done.about
-    assert about.dataset["hash"] == load_dataset(toy).hash
+    assert about.dataset["hash"] == load(toy).hash
     assert set(about.spaces) == {"A", "B1", "B2"}
-    assert set(about.functions) == {"public.match_fonts_hybrid", "font_index.filter_condition"}
+    assert set(about.functions) == {
+        "font_index.filter_condition", "font_index.set_embedding_joint", "font_index.set_fts",
+        "public.match_fonts_hybrid", "public.similar_fonts",
+    }  # fmt: skip
     assert about.versions["pgvector"] and about.schema_revision
 
 
@@ -245,10 +247,11 @@ def test_a_query_that_no_word_is_known_of_has_an_empty_ranking_and_a_reason(
     # fusions have the other leg
     assert len(done.rankings["A"]["zzz"]) == 8
     assert done.rankings["C@0.00"]["zzz"] == done.rankings["A"]["zzz"]
-    found = results(done, load_dataset(few))
+    found = results(done, load(few))
     assert found.values("B2")["zzz"] == 0 < found.values("A")["zzz"]
 
 
+@pytest.mark.slow
 def test_words_are_a_leg_when_asked_for(
     connection: Connection, few: Path, tools: Tools, tmp_path: Path
 ) -> None:
@@ -272,6 +275,7 @@ def test_only_the_half_that_is_asked_for_is_ranked(
     assert list(results(done, halved).values("A")) == [first.id]
 
 
+@pytest.mark.slow
 def test_a_candidate_ranks_as_match_fonts_hybrid_does_to_the_last_digit(
     connection: Connection, toy: Path, tools: Tools, tmp_path: Path
 ) -> None:
@@ -285,7 +289,7 @@ def test_a_candidate_ranks_as_match_fonts_hybrid_does_to_the_last_digit(
         update public.fonts set embedding_vl = array_fill(0, array[4096])::halfvec
         where name = 'Toy E1'
     """)
-    copy = replace(here.legs["B2"].space, text_schema="copy")
+    copy = replace(here.singles["B2"].space, text_schema="copy")
     spaces.register(connection, copy, may_serve=False)
     connection.execute(
         """insert into font_index.embeddings (font_id, space_id, input_hash, run_id, embedding)
@@ -308,13 +312,13 @@ def test_no_serving_vector_is_touched_in_a_database_of_others(
     connection.execute("insert into public.fonts (name, embedding, embedding_vl) "
                        "select 'Stranger', embedding, embedding_vl from public.fonts limit 1")  # fmt: skip
     before = scalar(connection, SERVING)
-    dataset = load_dataset(few)
-    legs = served_legs(connection, PLAN.legs, Settings())
-    prepare_served(connection, dataset, legs, tools)
+    dataset = load(few)
+    singles = served_singles(connection, PLAN.singles, Settings())
+    prepare_served(connection, dataset, singles, tools)
     assert scalar(connection, SERVING) == before
     states = {str(r.space.text_schema)[:5]: r.state for r in spaces.all_spaces(connection)}
     assert states == {"produ": "active", "light": "active", "None": "candidate"}
-    done = evaluate(connection, dataset, few, legs, PLAN, tmp_path / "run")
+    done = evaluate(connection, dataset, few, singles, PLAN, tmp_path / "run")
     assert scalar(connection, SERVING) == before
     assert done.about.missing == {}
     # fonts of others compete, unjudged
@@ -330,26 +334,26 @@ def test_fonts_that_a_database_of_others_lacks_are_listed(
     here = bench(connection, few, tools, tmp_path)
     connection.execute("delete from public.fonts where name in ('Toy A1', 'Toy A3')")
     with pytest.raises(UserError, match="2 of the dataset's 8 fonts are not in the database"):
-        prepare_served(connection, here.dataset, here.legs, tools)
+        prepare_served(connection, here.dataset, here.singles, tools)
 
 
 def test_a_database_without_vectors_or_with_sheets_alone_is_refused(
     connection: Connection, few: Path, tools: Tools
 ) -> None:
-    dataset = load_dataset(few)
+    dataset = load(few)
     corpus.load(connection, dataset, few, tools.files)
     with pytest.raises(UserError, match="serve on the text leg"):
-        served_legs(connection, ["A"], Settings())
-    legs = own_legs(["B1"], text=HashedNgrams(), sheets=MeasuredTraits())
-    corpus.fill(connection, legs["B1"].space, legs["B1"].embedder, tools, serve=True)
+        served_singles(connection, ["A"], Settings())
+    singles = own_singles(["B1"], text=HashedNgrams(), sheets=MeasuredTraits())
+    corpus.fill(connection, singles["B1"].space, singles["B1"].embedder, tools, serve=True)
     with pytest.raises(UserError, match="which is B1"):
-        served_legs(connection, ["B2"], Settings())
-    other = replace(legs["B1"].space, sheet_spec="old", text_schema="light/1")
+        served_singles(connection, ["B2"], Settings())
+    other = replace(singles["B1"].space, sheet_spec="old", text_schema="light/1")
     spaces.register(connection, other, may_serve=False)
     spaces.activate(connection, other.id, force=True)
-    assert served_legs(connection, ["B2"], Settings())["B2"].space == other
+    assert served_singles(connection, ["B2"], Settings())["B2"].space == other
     with pytest.raises(UserError, match="of other sheets than B2"):
-        served_legs(connection, ["B1"], Settings())
+        served_singles(connection, ["B1"], Settings())
 
 
 def test_tags_that_are_ground_truth_are_looked_for_in_the_rows_themselves(
@@ -358,10 +362,10 @@ def test_tags_that_are_ground_truth_are_looked_for_in_the_rows_themselves(
     here = bench(connection, few, tools, tmp_path)
     about = replace(here.dataset.about, ground_truth_tags=("spooky",))
     dataset = replace(here.dataset, about=about)
-    prepare_served(connection, dataset, here.legs, tools)
+    prepare_served(connection, dataset, here.singles, tools)
     connection.execute("update public.fonts set tags = '{Spooky}' where name = 'Toy A2'")
     with pytest.raises(UserError, match="Toy A2: spooky"):
-        prepare_served(connection, dataset, here.legs, tools)
+        prepare_served(connection, dataset, here.singles, tools)
 
 
 class Blank(Embedder):
@@ -416,10 +420,11 @@ def test_a_run_under_which_the_space_is_switched_is_refused(
     assert record.load(here.out).about.finished_at is None
 
 
+@pytest.mark.slow
 def test_fonts_that_fail_are_recorded_and_too_many_of_them_refused(
     connection: Connection, few: Path, tools: Tools, tmp_path: Path
 ) -> None:
-    dataset = load_dataset(few)
+    dataset = load(few)
     broken = tmp_path / "broken.ttf"
     broken.write_bytes(b"not a font")
 
@@ -427,30 +432,30 @@ def test_fonts_that_fail_are_recorded_and_too_many_of_them_refused(
         fonts = [replace(font, files={"400": broken.as_uri()}) for font in dataset.fonts[:count]]
         return replace(dataset, fonts=(*fonts, *dataset.fonts[count:]))
 
-    legs = own_legs(PLAN.legs, text=HashedNgrams(), sheets=MeasuredTraits())
-    prepare_own(connection, with_broken(1), few, legs, tools)
-    done = evaluate(connection, with_broken(1), few, legs, PLAN, tmp_path / "one")
+    singles = own_singles(PLAN.singles, text=HashedNgrams(), sheets=MeasuredTraits())
+    prepare_own(connection, with_broken(1), few, singles, tools)
+    done = evaluate(connection, with_broken(1), few, singles, PLAN, tmp_path / "one")
     [(font, why)] = done.about.missing.items()
     assert font == dataset.fonts[0].id
     assert why.startswith("B1: open: ") and "; B2: open: " in why
     assert font not in done.rankings["B2"]["q01"] and font in done.rankings["A"]["q01"]
-    prepare_own(connection, with_broken(5), few, legs, tools)  # the vectors of these four stay
+    prepare_own(connection, with_broken(5), few, singles, tools)  # the vectors of these four stay
     connection.execute(
         "update public.fonts set embedding_vl = null where files::text like '%broken%'"
     )
     with pytest.raises(UserError, match="5 of 8 fonts lack a vector"):
-        evaluate(connection, with_broken(5), few, legs, PLAN, tmp_path / "five")
+        evaluate(connection, with_broken(5), few, singles, PLAN, tmp_path / "five")
 
 
 def test_a_changed_font_file_is_another_run(
     connection: Connection, few: Path, tools: Tools, tmp_path: Path
 ) -> None:
-    dataset = load_dataset(few)
+    dataset = load(few)
     file = tmp_path / "few" / "own.ttf"
     source = Path(dataset.fonts[0].files["400"].removeprefix("file://"))
     file.write_bytes(source.read_bytes())
     fonts = (replace(dataset.fonts[0], files={"400": "own.ttf"}), *dataset.fonts[1:])
-    save_dataset(replace(dataset, fonts=fonts), few)
+    save(replace(dataset, fonts=fonts), few)
     bench(connection, few, tools, tmp_path / "run").run()
     other = Path(dataset.fonts[5].files["400"].removeprefix("file://"))
     file.write_bytes(other.read_bytes())
@@ -459,7 +464,7 @@ def test_a_changed_font_file_is_another_run(
 
 
 def test_no_file_is_read_from_outside_the_dataset(few: Path) -> None:
-    dataset = load_dataset(few)
+    dataset = load(few)
     fonts = (replace(dataset.fonts[0], files={"400": "../secret.ttf"}),)
     with pytest.raises(UserError, match="is not inside"):
         corpus.families(replace(dataset, fonts=fonts), few)
@@ -472,6 +477,7 @@ def home() -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.mark.slow
 def test_the_command_keeps_a_postgres_of_its_own_for_each_dataset(
     few: Path, home: Path, tmp_path: Path
 ) -> None:
@@ -489,7 +495,7 @@ def test_the_command_keeps_a_postgres_of_its_own_for_each_dataset(
     assert "hashed-ngrams" in done.stderr and "8 embedded" in done.stderr
     assert done.stdout.startswith("| variant | queries | nDCG@10 (95 %)")
     assert "| C at " in done.stdout and "| B1" not in done.stdout
-    assert [path.name for path in (home / "eval").iterdir()] == [load_dataset(few).hash[:16]]
+    assert [path.name for path in (home / "eval").iterdir()] == [load(few).hash[:16]]
     again = command(f"--out={tmp_path / 'two'}")
     assert "8 embedded" not in again.stderr and "0 embedded" in again.stderr
     assert (tmp_path / "one" / record.RANKINGS).read_bytes() == (
@@ -499,7 +505,7 @@ def test_the_command_keeps_a_postgres_of_its_own_for_each_dataset(
 
 
 def test_one_run_at_a_time_decides_what_serves(few: Path, home: Path) -> None:
-    place = corpus.own_folder(home, load_dataset(few))
+    place = corpus.own_folder(home, load(few))
     with corpus.own_database(place):
         second = corpus.own_database(place)
         with pytest.raises(UserError, match="Another run is at work"):
@@ -529,6 +535,7 @@ def test_variants_are_named_as_they_are_known() -> None:
     assert f"some of {','.join(VARIANTS)}" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.network
 def test_the_whole_of_it_on_real_families(
     connection: Connection, tmp_path: Path, npm_registry_answers: None, tools: Tools
@@ -548,8 +555,8 @@ def test_the_whole_of_it_on_real_families(
 
     folder, out = tmp_path / "google", tmp_path / "run"
     done("build", "google", "--families", "20", "--out", folder)
-    run = bench(connection, folder, real, out).run(Plan())
-    found = results(run, load_dataset(folder))
+    run = bench(connection, folder, real, out).run(RunOptions())
+    found = results(run, load(folder))
     vectors = scalar(connection, "select count(embedding_vl) from fonts")
     assert vectors + len(run.about.missing) == 20
     for query, fonts in run.rankings["B2"].items():

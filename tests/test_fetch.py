@@ -677,6 +677,7 @@ def test_a_registry_that_is_down_stops_the_command_after_three_fonts(
     assert "pa55word" not in repr(caught.value)
 
 
+@pytest.mark.slow
 def test_a_registry_that_never_ends_is_cut_off(cache: FileCache, registry: Registry) -> None:
     registry.publish("@fontsource/abel", "5.1.0", ABEL)
     registry.web.pages["/@fontsource/abel/-/abel-5.1.0.tgz"] = drip(b"HTTP/1.1 200 OK\r\n\r\n")

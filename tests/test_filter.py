@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pgvector import HalfVector
 from psycopg.types.json import Jsonb
 
-from indexer.database import Connection
+from indexer.database.connect import Connection
 from indexer.search import match
 from indexer.spaces import padded
 from indexer.traits import Traits
@@ -93,6 +93,7 @@ def test_fonts_can_be_left_out_by_id(connection: Connection) -> None:
     ]
 
 
+@pytest.mark.slow
 @given(
     value=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
 )

@@ -7,22 +7,26 @@ import subprocess
 import sys
 
 import pytest
-import torch
 from click.testing import CliRunner
 from PIL import Image
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
-from eval.__main__ import main
-from eval.flops import ARCHITECTURES
-from eval.random_checkpoint import build, processor
+from eval.bench.flops import ARCHITECTURES
+from eval.cli import main
+from tests.fix_qwen import NEEDS_TORCH
 
 TINY = ARCHITECTURES["tiny"]
 
 
+@pytest.mark.model
 @pytest.mark.parametrize(("height", "width", "words"), [(128, 256, 1), (512, 1024, 40)])
 def test_the_formula_counts_what_torch_counts(height: int, width: int, words: int) -> None:
     """Of the model's own forward, with the inputs that the real processor makes."""
+    torch = pytest.importorskip("torch", reason=NEEDS_TORCH)
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from eval.bench.random_checkpoint import build, processor
+
     text = "<|vision_start|><|image_pad|><|vision_end|>" + "serif " * words
     inputs = processor()(text=text, images=Image.new("RGB", (width, height)), return_tensors="pt")
     # in its parts: the counter does not know the fused attention of CPUs
@@ -83,7 +87,7 @@ def test_the_plan_is_printed_as_markdown() -> None:
 def test_the_plan_needs_no_torch() -> None:
     """Nor do the other commands, until `bench embed` is called."""
     probe = (
-        "import sys, eval.__main__, eval.flops\n"
+        "import sys, eval.cli, eval.bench.flops\n"
         "assert not {'torch', 'transformers', 'tokenizers'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", probe], check=True)

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.database import Connection
+from indexer.database.connect import Connection
 from indexer.search import Fusion, Hit, Normalization, match
 from indexer.spaces import padded
 from tests.fix_crowd import DIMENSION, FONTS, Crowd, Floats, unit
-from tests.test_match_fonts_hybrid import add
+from tests.fix_rows import add
 
 WINDOW = 1000  # candidates, by default
 SAMPLED = 200  # fonts that zero and unit of a leg are taken from
@@ -112,6 +112,7 @@ def overlap(hits: list[Hit], ids: list[Any]) -> float:
     return len({hit.id for hit in hits} & set(ids)) / len(ids)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fusion", ["convex", "rrf"])
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 @pytest.mark.parametrize("words", [None, WORDS])
@@ -329,6 +330,7 @@ def test_any_direction_is_answered_or_refused_with_a_sentence(
         assert len(hits) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 @pytest.mark.parametrize("nearer", ["one leg", "two legs"])
 def test_fonts_of_one_leg_and_of_two_stand_in_one_order(

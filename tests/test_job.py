@@ -14,25 +14,31 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
-from eval.parametric import ParametricFont
-from indexer import embedders, job, prepare, revalidate, spaces, status, store, workers
+from eval.fonts.parametric import ParametricFont
+from indexer import spaces
 from indexer.catalog import rows
 from indexer.catalog.family import Family
-from indexer.database import Connection, Database
-from indexer.embed.measured import MeasuredTraits
+from indexer.database.connect import Connection, Database
+from indexer.embed.measured.embedder import MeasuredTraits
 from indexer.embed.ngrams import HashedNgrams
 from indexer.embed.protocol import Document, Embedder, Model, Vector, normalised
 from indexer.errors import EmbedderUnavailable, FontError, UserError
 from indexer.fetch.files import FontFiles
-from indexer.job import Report
-from indexer.pending import EVERYTHING, Selection, pending
+from indexer.job import ahead
+from indexer.job.ahead import Preparer
+from indexer.job.pending import EVERYTHING, Selection, file_urls, pending
+from indexer.job.prepare import PreparedCache
+from indexer.job.revalidate import revalidate
+from indexer.job.run import Progress, index
+from indexer.job.status import read
+from indexer.job.store import FIRST_RETRY, MAX_ATTEMPTS, Indexed, JobRun, tidy
 from indexer.sheet.render import SheetSpec
 from indexer.spaces import Space
-from indexer.store import Indexed
 from indexer.text import DESCRIBED, LIGHT
-from indexer.workers import Preparer
 from tests.fix_fonts import AddFonts
 from tests.fix_servers import Web, versioned
 
@@ -87,7 +93,7 @@ class Several(Picky):
 
 
 def vl_space(embedder: Embedder, text: Any = LIGHT) -> Space:
-    return embedders.vl_space(embedder, SheetSpec(), text)
+    return spaces.vl_space(embedder, SheetSpec(), text)
 
 
 def run(
@@ -95,19 +101,19 @@ def run(
     make_preparer: MakePreparer,
     embedder: Embedder | None = None,
     **options: Any,
-) -> Report:
+) -> Progress:
     embedder = embedder or MeasuredTraits()
     space = vl_space(embedder)
     spaces.register(connection, space)
     with make_preparer() as preparer:
-        return job.index(connection, space, embedder, preparer, **options)
+        return index(connection, space, embedder, preparer, **options)
 
 
-def run_text(connection: Connection, **options: Any) -> Report:
+def run_text(connection: Connection, **options: Any) -> Progress:
     embedder = HashedNgrams()
-    space = embedders.text_space(embedder)
+    space = spaces.text_space(embedder)
     spaces.register(connection, space)
-    return job.index(connection, space, embedder, None, **options)
+    return index(connection, space, embedder, None, **options)
 
 
 def scalar(connection: Connection, statement: str) -> Any:
@@ -195,7 +201,7 @@ def test_a_changed_file_re_embeds_its_font_after_a_look(
     before = scalar(connection, "select traits->>'x_height' from fonts where name = 'Font 01'")
     paths[1].write_bytes(ParametricFont(x_height=0.9).build())
     assert run(connection, make_preparer).embedded == 0  # nobody has looked yet
-    looked = revalidate.revalidate(connection, files, timedelta(0))
+    looked = revalidate(connection, files, timedelta(0))
     assert (looked.checked, looked.changed, looked.unreachable) == (3, 1, [])
     assert run(connection, make_preparer).embedded == 1
     after = scalar(connection, "select traits->>'x_height' from fonts where name = 'Font 01'")
@@ -208,7 +214,7 @@ def test_a_file_that_vanished_keeps_its_vector(
     paths = add_fonts(connection, 2)
     run(connection, make_preparer)
     paths[0].unlink()
-    looked = revalidate.revalidate(connection, files, timedelta(0))
+    looked = revalidate(connection, files, timedelta(0))
     assert len(looked.unreachable) == 1
     assert scalar(connection, "select count(embedding_vl) from fonts") == 2
 
@@ -225,7 +231,7 @@ def test_another_text_schema_is_another_space_and_fills_beside_the_serving_one(
     candidate = vl_space(embedder, DESCRIBED)
     assert spaces.register(connection, candidate) == "candidate"
     with make_preparer() as preparer:
-        assert job.index(connection, candidate, embedder, preparer).embedded == 3
+        assert index(connection, candidate, embedder, preparer).embedded == 3
     assert serving == scalar(
         connection, "select md5(string_agg(embedding_vl::text, '' order by name)) from fonts"
     )
@@ -243,20 +249,21 @@ def test_switching_to_a_candidate_and_back_restores_every_vector(
     candidate = vl_space(embedder)
     spaces.register(connection, candidate)
     with make_preparer() as preparer:
-        job.index(connection, candidate, embedder, preparer, limit=2)
+        index(connection, candidate, embedder, preparer, limit=2)
     with pytest.raises(UserError, match="vectors for 2 fonts"):
         spaces.activate(connection, candidate.id[:10])
     with make_preparer() as preparer:
-        job.index(connection, candidate, embedder, preparer)
+        index(connection, candidate, embedder, preparer)
     spaces.activate(connection, candidate.id[:10])
     assert spaces.active(connection, "vl") == candidate
     assert scalar(connection, digest) != before
     with make_preparer() as preparer:
-        assert job.index(connection, candidate, embedder, preparer).pending == 0
+        assert index(connection, candidate, embedder, preparer).pending == 0
     spaces.activate(connection, first.id)
     assert scalar(connection, digest) == before
 
 
+@pytest.mark.slow
 def test_a_corrupted_file_among_sixty_is_one_recorded_failure(
     connection: Connection, add_fonts: AddFonts, make_preparer: MakePreparer
 ) -> None:
@@ -265,11 +272,12 @@ def test_a_corrupted_file_among_sixty_is_one_recorded_failure(
     report = run(connection, make_preparer)
     assert (report.embedded, report.failed) == (59, 1)
     assert scalar(connection, "select count(embedding_vl) from fonts") == 59
-    [failure] = status.read(connection).failures
+    [failure] = read(connection).failures
     assert (failure["name"], failure["stage"], failure["attempts"]) == ("Font 17", "open", 1)
     assert failure["next_try_at"] is not None
 
 
+@pytest.mark.slow
 def test_a_failed_font_waits_for_its_next_try_and_is_quarantined_after_the_last(
     connection: Connection, add_fonts: AddFonts, make_preparer: MakePreparer
 ) -> None:
@@ -277,12 +285,12 @@ def test_a_failed_font_waits_for_its_next_try_and_is_quarantined_after_the_last(
     path.write_bytes(b"not a font")
     assert run(connection, make_preparer).failed == 1
     assert run(connection, make_preparer).pending == 0
-    for attempt in range(2, store.MAX_ATTEMPTS + 1):
+    for attempt in range(2, MAX_ATTEMPTS + 1):
         connection.execute("update font_index.failures set next_try_at = now()")
         assert run(connection, make_preparer).failed == 1
         assert scalar(connection, "select attempts from font_index.failures") == attempt
     assert scalar(connection, "select next_try_at from font_index.failures") is None
-    assert status.read(connection).legs["vl"]["pending"] == {"quarantined": 1}
+    assert read(connection).legs["vl"]["pending"] == {"quarantined": 1}
     assert run(connection, make_preparer).pending == 0
     again = run(connection, make_preparer, selection=Selection(retry_failed=True))
     assert again.failed == 1
@@ -303,7 +311,7 @@ def test_a_changed_font_starts_its_attempts_anew(
         ).fetchone()
         or ()
     )
-    assert (attempts, wait) == (1, store.FIRST_RETRY)
+    assert (attempts, wait) == (1, FIRST_RETRY)
 
 
 def test_a_mended_file_is_tried_at_once_and_its_failure_forgotten(
@@ -314,9 +322,9 @@ def test_a_mended_file_is_tried_at_once_and_its_failure_forgotten(
     path.write_bytes(b"not a font")
     run(connection, make_preparer)
     path.write_bytes(whole)
-    revalidate.revalidate(connection, files, timedelta(0))
+    revalidate(connection, files, timedelta(0))
     assert run(connection, make_preparer).embedded == 1
-    assert status.read(connection).failures == []
+    assert read(connection).failures == []
 
 
 def test_a_font_without_a_file_is_a_recorded_failure(
@@ -326,7 +334,7 @@ def test_a_font_without_a_file_is_a_recorded_failure(
         "insert into fonts (name, files) values ('A', null), ('B', '{}'), ('C', '[1]')"
     )
     assert run(connection, make_preparer).failed == 3
-    stages = {failure["stage"] for failure in status.read(connection).failures}
+    stages = {failure["stage"] for failure in read(connection).failures}
     assert stages == {"fetch"}
 
 
@@ -346,24 +354,32 @@ def test_the_file_of_the_weight_nearest_to_regular_stands_for_the_family(
     }  # fmt: skip
 
 
-def test_the_same_file_stands_for_a_family_in_sql_and_in_python(connection: Connection) -> None:
-    weights = [("400", "700"), ("300", "500"), ("900", "700"), ("350", "1000"), ("100", "200")]
-    families = [
-        Family(
-            name=f"Family {pair}",
-            category=None,
-            tags=(),
-            source="Google Fonts",
-            license=None,
-            files={weight: f"https://fonts.example/{weight}" for weight in pair},
-        )
-        for pair in weights
-    ]
-    rows.add(connection, families)
-    fonts = pending(connection, vl_space(MeasuredTraits()))
-    assert {font.name: font.url for font in fonts} == {
-        family.name: family.regular_file for family in families
-    }
+KEYS = [
+    "400",
+    "400italic",
+    "italic",
+    "regular",
+    "700",
+    "100italic",
+    "wght",
+    "Medium 500",
+    "300",
+    "500",
+]
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(keys=st.sets(st.sampled_from(KEYS), min_size=1))
+def test_python_and_sql_agree_on_the_regular_file(connection: Connection, keys: set[str]) -> None:
+    family = Family(
+        name="Any", category=None, tags=(), source="Google Fonts", license=None,
+        files={key: f"https://fonts.example/{key}" for key in keys},
+    )  # fmt: skip
+    with connection.transaction(force_rollback=True):
+        rows.add(connection, [family])
+        assert list(file_urls(connection).values()) == [family.regular_file]
 
 
 def test_a_batch_that_fails_is_halved_down_to_its_culprit(
@@ -373,7 +389,7 @@ def test_a_batch_that_fails_is_halved_down_to_its_culprit(
     embedder = Picky("Font 05", batch_size=8)
     report = run(connection, make_preparer, embedder)
     assert (report.embedded, report.failed) == (7, 1)
-    [failure] = status.read(connection).failures
+    [failure] = read(connection).failures
     assert (failure["name"], failure["stage"]) == ("Font 05", "embed")
     assert "not this one" in failure["error"]
 
@@ -384,7 +400,7 @@ def test_an_embedder_that_does_not_answer_blames_no_font(
     add_fonts(connection, 2)
     with pytest.raises(EmbedderUnavailable):
         run(connection, make_preparer, Picky(available=False))
-    assert status.read(connection).failures == []
+    assert read(connection).failures == []
     assert scalar(connection, "select outcome from font_index.runs") == "failed"
     assert scalar(connection, "select count(*) from font_index.leases") == 0
 
@@ -394,13 +410,13 @@ def test_an_interrupted_run_keeps_its_batches_and_the_next_does_the_rest(
 ) -> None:
     add_fonts(connection, 10)
 
-    def interrupt(report: Report) -> None:
+    def interrupt(report: Progress) -> None:
         if report.embedded >= 4:
             raise KeyboardInterrupt
 
     embedder = Picky(batch_size=4)
     with pytest.raises(KeyboardInterrupt):
-        run(connection, make_preparer, embedder, progress=interrupt)
+        run(connection, make_preparer, embedder, show=interrupt)
     assert scalar(connection, "select outcome from font_index.runs") == "interrupted"
     assert scalar(connection, "select count(embedding_vl) from fonts") == 4
     assert run(connection, make_preparer, embedder).embedded == 6
@@ -417,12 +433,12 @@ def test_workers_at_the_same_moment_never_claim_the_same_font(
 
     def worker() -> list[str]:
         with database.open() as own:
-            run_id = store.start_run(own, space, {})
+            run = JobRun.start(own, space, {})
             taken: list[str] = []
             ready.wait()
             for start in range(0, 30, 3):
                 part = work[start : start + 3]
-                taken += [f.name for f in store.claim(own, space, run_id, part, EVERYTHING)]
+                taken += [f.name for f in run.claim(part, EVERYTHING)]
             return taken
 
     with ThreadPoolExecutor(4) as threads:
@@ -437,13 +453,11 @@ def test_a_batch_renews_the_leases_of_what_is_still_in_flight(
     add_fonts(connection, 2)
     space = vl_space(MeasuredTraits())
     spaces.register(connection, space)
-    run_id = store.start_run(connection, space, {})
-    first, _ = store.claim(connection, space, run_id, pending(connection, space), EVERYTHING)
+    run = JobRun.start(connection, space, {})
+    first, _ = run.claim(pending(connection, space), EVERYTHING)
     connection.execute("update font_index.leases set expires_at = now() + interval '1 second'")
     vector = normalised(np.ones(8, dtype=np.float32))
-    store.save(
-        connection, space, run_id, [Indexed(claim=first, vector=vector, traits=None, file=None)]
-    )
+    run.save([Indexed(claim=first, vector=vector, traits=None, file=None)])
     left = scalar(connection, "select min(expires_at - now()) from font_index.leases")
     assert left > timedelta(minutes=9)
 
@@ -470,7 +484,7 @@ def test_a_vector_that_was_lost_is_made_again(
     add_fonts(connection, 2)
     run(connection, make_preparer)
     connection.execute("update fonts set embedding_vl = null where name = 'Font 01'")
-    assert status.read(connection).legs["vl"]["pending"] == {"lost": 1}
+    assert read(connection).legs["vl"]["pending"] == {"lost": 1}
     assert run(connection, make_preparer).embedded == 1
 
 
@@ -508,11 +522,13 @@ def test_the_fonts_of_a_dead_process_are_free_at_once(
     add_fonts(connection, 2)
     space = vl_space(MeasuredTraits())
     spaces.register(connection, space)
-    dead = store.start_run(connection, space, {})
-    store.claim(connection, space, dead, pending(connection, space), EVERYTHING)
-    connection.execute("update font_index.runs set process_id = 2147483646 where id = %s", [dead])
+    dead = JobRun.start(connection, space, {})
+    dead.claim(pending(connection, space), EVERYTHING)
+    connection.execute(
+        "update font_index.runs set process_id = 2147483646 where id = %s", [dead.id]
+    )
     assert {f.reason for f in pending(connection, space)} == {"leased"}
-    store.tidy(connection)
+    tidy(connection)
     assert {f.reason for f in pending(connection, space)} == {"new"}
 
 
@@ -522,8 +538,8 @@ def test_the_fonts_of_a_dead_host_are_free_when_their_leases_expire(
     add_fonts(connection, 1)
     space = vl_space(MeasuredTraits())
     spaces.register(connection, space)
-    run_id = store.start_run(connection, space, {})
-    store.claim(connection, space, run_id, pending(connection, space), EVERYTHING)
+    run = JobRun.start(connection, space, {})
+    run.claim(pending(connection, space), EVERYTHING)
     connection.execute("update font_index.runs set host = 'elsewhere'")
     connection.execute("update font_index.leases set expires_at = now()")
     assert [f.reason for f in pending(connection, space)] == ["new"]
@@ -534,10 +550,10 @@ def test_a_font_deleted_meanwhile_is_skipped(
 ) -> None:
     add_fonts(connection, 3)
 
-    def delete(report: Report) -> None:
+    def delete(report: Progress) -> None:
         connection.execute("delete from fonts where name = 'Font 01'")
 
-    assert run(connection, make_preparer, progress=delete).embedded == 2
+    assert run(connection, make_preparer, show=delete).embedded == 2
 
 
 def test_only_and_limit_narrow_the_work(
@@ -562,6 +578,7 @@ class Bomb:
         return self._call(self._argument)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("bomb", "message"),
     [(Bomb(os._exit, 9), "crashed the renderer"), (Bomb(time.sleep, 60), "not rendered within")],
@@ -572,8 +589,8 @@ def test_a_font_that_takes_its_process_along_is_a_failure_of_that_font(
 ) -> None:
     path = tmp_path / "font.ttf"
     path.write_bytes(ParametricFont().build())
-    monkeypatch.setattr(workers, "SECONDS_PER_FONT", 3)
-    cache = prepare.PreparedCache(tmp_path / "prepared", bomb)
+    monkeypatch.setattr(ahead, "MAX_SECONDS_PER_FONT", 3)
+    cache = PreparedCache(tmp_path / "prepared", bomb)
     with (
         Preparer(files, bomb, cache, processes=1) as preparer,
         pytest.raises(FontError, match=message),
@@ -586,7 +603,7 @@ def test_status_agrees_with_a_count_of_the_rows(
 ) -> None:
     add_fonts(connection, 5)
     run(connection, make_preparer, limit=3)
-    found = status.read(connection)
+    found = read(connection)
     assert found.fonts == scalar(connection, "select count(*) from fonts")
     vectors = scalar(connection, "select count(*) from fonts where embedding_vl is not null")
     assert found.legs["vl"]["vectors"] == vectors == 3

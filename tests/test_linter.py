@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from indexer import schema
-from indexer.database import Database
+from indexer.database import schema
+from indexer.database.connect import Database
 
 # As a Supabase project is before the first migration; what is made in public is everybody's by default.
 SUPABASE = """

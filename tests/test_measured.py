@@ -8,9 +8,9 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from indexer.embed.axes import AXES, positions
-from indexer.embed.lexicon import Lexicon
-from indexer.embed.measured import REST, MeasuredTraits
+from indexer.embed.measured.axes import AXES, positions
+from indexer.embed.measured.embedder import REST, MeasuredTraits
+from indexer.embed.measured.lexicon import Lexicon
 from indexer.embed.protocol import Document, Embedder, Vector
 from indexer.errors import FontError, UserError
 from indexer.traits import Traits
@@ -263,7 +263,7 @@ def test_the_model_is_told_by_the_lexicon() -> None:
     model = MEASURED.model
     assert (model.name, model.dimension) == ("measured-traits", 256)
     assert model == MeasuredTraits().model
-    source = files("indexer.embed").joinpath("lexicon.toml").read_text("utf-8")
+    source = files("indexer.embed.measured").joinpath("lexicon.toml").read_text("utf-8")
     other = MeasuredTraits(Lexicon.parse(f"{source}\n# changed"))
     assert other.model.revision != model.revision
     assert model.dimension > REST

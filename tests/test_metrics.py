@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, ndcg_score
 
-from eval.dataset import Judgments, Query
-from eval.metrics import CONDENSED, RAW, QueryScores, Rankings, descending, score
+from eval.datasets.dataset import Judgments, Query
+from eval.scores.metrics import CONDENSED, RAW, QueryScores, Rankings, descending, score
 
 
 def query(name: str, query_class: str = "structure") -> Query:

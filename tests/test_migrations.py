@@ -12,9 +12,9 @@ import pytest
 from alembic.script import ScriptDirectory
 from click.testing import CliRunner
 
-from indexer import schema
 from indexer.cli import main
-from indexer.database import Database
+from indexer.database import schema
+from indexer.database.connect import Database
 from indexer.errors import UserError
 from tests.fix_product import fingerprint, leave_invalid, objects, one, product
 

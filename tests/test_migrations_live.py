@@ -16,8 +16,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from indexer import schema
-from indexer.database import Connection, Database
+from indexer.database import schema
+from indexer.database.connect import Connection, Database
 from indexer.errors import UserError
 from tests.fix_product import fingerprint, leave_invalid, one, product
 
@@ -218,6 +218,7 @@ def test_rows_are_filled_in_batches_and_an_interruption_loses_none(adopted: Data
         assert int(str(one(connection, "select count(distinct xmin::text) from public.fonts"))) >= 4
 
 
+@pytest.mark.slow
 def test_a_row_that_stays_locked_keeps_no_other_from_being_filled(
     adopted: Database, impatient: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -306,6 +307,7 @@ def test_a_build_that_is_cancelled_is_done_again_and_the_finished_one_kept(
         assert one(connection, "select 'fonts_fts_gin'::regclass::oid") == kept
 
 
+@pytest.mark.slow
 def test_two_migrators_at_once_take_turns(adopted: Database) -> None:
     # not threads: Alembic keeps what it is at in the process
     command = [sys.executable, "-m", "indexer", "migrate"]

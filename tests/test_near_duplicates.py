@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from eval.dataset import About, Dataset, Font, Query
-from eval.metrics import score
-from eval.near_duplicates import collapse, collapse_judgments, collapse_ranking, representatives
-from eval.near_duplicates import stem as stem_of
+from eval.datasets.collapse import collapse, collapse_judgments, collapse_ranking, standing_of
+from eval.datasets.dataset import AboutDataset, Dataset, Font, Query
+from eval.scores.metrics import score
+from indexer.catalog.near_duplicates import stem
 
-ABOUT = About(name="n", version="1", description="d", license="CC0-1.0", made_by="hand")
+ABOUT = AboutDataset(name="n", version="1", description="d", license="CC0-1.0", made_by="hand")
 
 
 def fonts(*names: str) -> list[Font]:
@@ -32,7 +32,7 @@ def fonts(*names: str) -> list[Font]:
     ],
 )  # fmt: skip
 def test_one_design_under_several_names_is_one_group(group: list[str]) -> None:
-    assert set(representatives(fonts(*group)).values()) == {min(group, key=len)}
+    assert set(standing_of(fonts(*group)).values()) == {min(group, key=len)}
 
 
 @pytest.mark.parametrize(
@@ -50,28 +50,28 @@ def test_one_design_under_several_names_is_one_group(group: list[str]) -> None:
     ],
 )  # fmt: skip
 def test_what_a_query_may_ask_for_stays_apart(names: list[str]) -> None:
-    assert representatives(fonts(*names)) == {name: name for name in names}
+    assert standing_of(fonts(*names)) == {name: name for name in names}
 
 
 def test_the_shortest_name_stands_for_the_group_in_whatever_order_they_come() -> None:
     names = ["Tiro Tamil", "Tiro Kannada", "Tiro Bangla", "Tiro Telugu"]
     standing = dict.fromkeys(names, "Tiro Tamil")
-    assert representatives(fonts(*names)) == standing
-    assert representatives(fonts(*reversed(names))) == standing
-    assert representatives(fonts("Anek Odia", "Anek Abcd"))["Anek Odia"] == "Anek Abcd"
+    assert standing_of(fonts(*names)) == standing
+    assert standing_of(fonts(*reversed(names))) == standing
+    assert standing_of(fonts("Anek Odia", "Anek Abcd"))["Anek Odia"] == "Anek Abcd"
 
 
 def test_groups_go_by_names_and_are_told_by_ids() -> None:
     plain = Font(id="7", name="Roboto", source="x")
     flexible = Font(id="3", name="Roboto Flex", source="x")
-    assert representatives([flexible, plain]) == {"7": "7", "3": "7"}
+    assert standing_of([flexible, plain]) == {"7": "7", "3": "7"}
 
 
 def test_the_stem_is_never_empty() -> None:
-    assert stem_of("Display Text 2") == "display"
+    assert stem("Display Text 2") == "display"
 
 
-STANDING = representatives(fonts("Roboto", "Roboto Flex", "Abel"))
+STANDING = standing_of(fonts("Roboto", "Roboto Flex", "Abel"))
 
 
 def test_a_group_has_the_best_grade_of_its_fonts() -> None:
@@ -102,6 +102,6 @@ def test_a_collapsed_dataset_holds_representatives_and_scores_as_a_collapsed_ran
     collapsed = collapse(dataset)
     assert [font.id for font in collapsed.fonts] == ["Abel", "Roboto"]
     assert collapsed.judgments == {"q": {"Roboto": 1, "Abel": 1}}
-    ranking = collapse_ranking(["Roboto", "Roboto Flex", "Abel"], representatives(dataset.fonts))
+    ranking = collapse_ranking(["Roboto", "Roboto Flex", "Abel"], standing_of(dataset.fonts))
     scores = score(queries, collapsed.judgments, {"q": ranking})
     assert scores.means().raw["MAP"] == 1

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from pydantic import SecretStr
 
-from indexer.embed.openai import OPENROUTER_MODEL, OPENROUTER_URL, OpenAICompatible
 from indexer.embed.protocol import Document, Embedder
-from indexer.embed.service import Patience
+from indexer.embed.service.client import Patience
+from indexer.embed.service.texts import OpenAICompatible
 from indexer.errors import EmbedderUnavailable, FontError, UserError
+from indexer.settings import OPENROUTER_MODEL, OPENROUTER_URL
 from tests.fix_embedding_service import DIMENSION, Answer, Script, Service, good, numbers_of
 
 KEY = "sk-or-v1-0123456789abcdef"

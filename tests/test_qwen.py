@@ -10,18 +10,24 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+from tests.fix_qwen import NEEDS_TORCH
+
+pytest.importorskip("torch", reason=NEEDS_TORCH)
 import torch
 from PIL import Image
 from qwen_vl_utils import process_vision_info
 from transformers import AutoProcessor, Qwen3VLForConditionalGeneration, Qwen3VLModel
 
-from eval.random_checkpoint import config_of
+from eval.bench.random_checkpoint import config_of
 from indexer.embed.protocol import Document, Vector
 from indexer.embed.qwen.checkpoint import find
 from indexer.embed.qwen.loading import spread
 from indexer.embed.qwen.model import Qwen3VL
 from indexer.errors import EmbedderUnavailable, FontError, UserError
 from tests.fix_qwen import sheet
+
+pytestmark = pytest.mark.model
 
 SHEETS = [sheet(number) for number in range(6)]
 SHORT, LONG = "Name: Lora. Category: serif", "Appearance: " + "bold condensed slab serif, " * 12
@@ -280,6 +286,7 @@ def test_the_step_is_found_by_measurement(checkpoint_folder: Path) -> None:
     assert limit.refused in ([], [8])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*script_method:DeprecationWarning")  # torch's own, on import
 def test_compiled_layers_compute_the_same(checkpoint_folder: Path, embedder: Qwen3VL) -> None:
     compiled = loaded(checkpoint_folder)
@@ -287,6 +294,7 @@ def test_compiled_layers_compute_the_same(checkpoint_folder: Path, embedder: Qwe
     assert close(vectors(compiled, mixed()[:4]), vectors(embedder, mixed()[:4]))
 
 
+@pytest.mark.slow
 def test_a_generating_checkpoint_loads_without_its_head(
     checkpoint_folder: Path, tmp_path: Path, embedder: Qwen3VL
 ) -> None:

@@ -14,6 +14,10 @@ import numpy as np
 import psutil
 import pytest
 
+from tests.fix_qwen import NEEDS_TORCH
+
+pytest.importorskip("torch", reason=NEEDS_TORCH)
+
 from indexer.embed.protocol import Document, Vector
 from indexer.embed.qwen.cards import Cards, Plan
 from indexer.embed.qwen.checkpoint import find
@@ -21,6 +25,8 @@ from indexer.embed.qwen.devices import GIB, Card, choose, fitting, look
 from indexer.embed.qwen.model import Qwen3VL
 from indexer.errors import EmbedderUnavailable, FontError, UserError
 from tests.fix_qwen import sheet
+
+pytestmark = pytest.mark.model
 
 DOCUMENTS = [Document(sheet=sheet(number), text=f"Name: Font {number}") for number in range(8)]
 
@@ -55,6 +61,7 @@ def stacked(results: list[Vector | FontError]) -> np.ndarray:
     return np.stack(results)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_vectors_are_those_of_one_process(
     two: Cards, said: list[str], checkpoint_folder: Path
 ) -> None:
@@ -70,6 +77,7 @@ def test_vectors_are_those_of_one_process(
     assert np.allclose(two.embed_query("serif"), here.embed_query("serif"), atol=2e-5)
 
 
+@pytest.mark.slow
 def test_errors_come_back_as_they_are(two: Cards) -> None:
     broken, good = two.embed_documents([Document(sheet=b"nothing"), DOCUMENTS[0]])
     assert isinstance(broken, FontError)
@@ -79,6 +87,7 @@ def test_errors_come_back_as_they_are(two: Cards) -> None:
         two.embed_query(" ")
 
 
+@pytest.mark.slow
 def test_all_cards_are_used_at_once(two: Cards) -> None:
     before = [process.cpu_times().user for process in processes()]
     with ThreadPoolExecutor(4) as threads:
@@ -88,6 +97,7 @@ def test_all_cards_are_used_at_once(two: Cards) -> None:
     assert min(worked) > 0.25 * max(worked)
 
 
+@pytest.mark.slow
 def test_a_card_that_dies_loses_nothing(two: Cards, said: list[str]) -> None:
     first = stacked(two.embed_documents(DOCUMENTS))
     with ThreadPoolExecutor(4) as threads:
@@ -99,6 +109,7 @@ def test_a_card_that_dies_loses_nothing(two: Cards, said: list[str]) -> None:
     assert two.parallel == 3
 
 
+@pytest.mark.slow
 def test_without_a_card_the_run_stops_with_a_sentence(two: Cards) -> None:
     for process in processes():
         os.kill(process.pid, signal.SIGKILL)
@@ -106,6 +117,7 @@ def test_without_a_card_the_run_stops_with_a_sentence(two: Cards) -> None:
         two.embed_documents(DOCUMENTS)
 
 
+@pytest.mark.slow
 def test_closing_ends_the_processes_and_the_calls_that_wait(
     two: Cards, checkpoint_folder: Path
 ) -> None:
@@ -130,6 +142,7 @@ def test_closing_ends_the_processes_and_the_calls_that_wait(
     assert not psutil.wait_procs(running, timeout=10)[1]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_cannot_be_loaded_is_refused(
     checkpoint_folder: Path, tmp_path: Path
 ) -> None:
@@ -145,6 +158,7 @@ def test_a_checkpoint_that_cannot_be_loaded_is_refused(
         cards.start()
 
 
+@pytest.mark.slow
 def test_a_forecast_is_said_before_a_cpu_starts(checkpoint_folder: Path, said: list[str]) -> None:
     with Cards(plan(checkpoint_folder, "cpu"), say=said.append) as cards:
         cards.start(3)

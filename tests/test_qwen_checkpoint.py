@@ -10,9 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.fix_qwen import NEEDS_TORCH
+
+pytest.importorskip("torch", reason=NEEDS_TORCH)
+
 from indexer.embed.qwen import LARGE, SMALL
 from indexer.embed.qwen.checkpoint import PINNED, find
 from indexer.errors import UserError
+
+pytestmark = pytest.mark.model
 
 
 @pytest.fixture

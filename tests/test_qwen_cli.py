@@ -12,12 +12,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.fix_qwen import NEEDS_TORCH
+
+pytest.importorskip("torch", reason=NEEDS_TORCH)
+
 from indexer.cli import main
-from indexer.database import Connection, Database
+from indexer.database.connect import Connection, Database
 from indexer.embed.qwen.checkpoint import find
 from indexer.embed.qwen.model import Qwen3VL
 from indexer.sheet.render import SheetSpec
-from tests.test_cli import Indexer, font_folder, runner
+from tests.fix_cli import Indexer, font_folder, runner
+
+pytestmark = pytest.mark.model
 
 
 @pytest.fixture
@@ -35,6 +41,7 @@ def fonts(indexer: Indexer, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_without_a_card_it_refuses_before_any_work(
     indexer: Indexer, fonts: Path, connection: Connection
 ) -> None:
@@ -49,6 +56,7 @@ def test_without_a_card_it_refuses_before_any_work(
     assert connection.execute("select count(embedding) from fonts").fetchone() == (0,)
 
 
+@pytest.mark.slow
 def test_a_whole_job_on_two_processes(
     indexer: Indexer, fonts: Path, connection: Connection, checkpoint_folder: Path
 ) -> None:
@@ -77,6 +85,7 @@ def test_a_whole_job_on_two_processes(
     assert "a folder of yours: say where it lies" in said
 
 
+@pytest.mark.slow
 def test_a_query_is_embedded_by_what_made_the_vectors(
     indexer: Indexer, fonts: Path, connection: Connection, checkpoint_folder: Path, tmp_path: Path,
     database: Database,
@@ -103,6 +112,7 @@ def test_a_query_is_embedded_by_what_made_the_vectors(
     assert space == (None, SheetSpec().identity)
 
 
+@pytest.mark.slow
 def test_another_checkpoint_fills_a_candidate_and_never_mixes(
     indexer: Indexer, fonts: Path, connection: Connection, checkpoint_folder: Path, tmp_path: Path
 ) -> None:
@@ -122,6 +132,7 @@ def test_another_checkpoint_fills_a_candidate_and_never_mixes(
     assert "a folder of yours: say where it lies" in refused
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -141,6 +152,7 @@ def test_mistakes_get_a_sentence(
     assert sentence in indexer("backfill", "--text-embedder", "none", *written, expect=1).stderr
 
 
+@pytest.mark.slow
 def test_doctor_reports_and_loads_the_model(indexer: Indexer, checkpoint_folder: Path) -> None:
     done = indexer("doctor", "--vl-embedder", str(checkpoint_folder), "--devices", "cpu")
     for what in ("torch:", "cards:", "attention:", "database:", "model:"):
@@ -149,11 +161,13 @@ def test_doctor_reports_and_loads_the_model(indexer: Indexer, checkpoint_folder:
     assert checkpoint_folder.name in done.stdout
 
 
+@pytest.mark.slow
 def test_doctor_says_what_is_missing(indexer: Indexer) -> None:
     done = indexer("doctor", "--quick", "--vl-embedder", "8b", expect=1)
     assert "problem: Qwen/Qwen3-VL-Embedding-8B" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -11,12 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.fix_qwen import NEEDS_TORCH
+
+pytest.importorskip("torch", reason=NEEDS_TORCH)
+
 from indexer.embed.protocol import Document
 from indexer.embed.qwen.checkpoint import find
 from indexer.embed.qwen.model import Qwen3VL
-from indexer.embed.remote import RemoteVL, reported
+from indexer.embed.service.sheets import RemoteVL, reported
 from tests.fix_embedding_service import Answer, Service, serving
 from tests.fix_qwen import sheet
+
+pytestmark = pytest.mark.model
 
 
 @pytest.fixture(scope="module")

@@ -16,10 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from eval.parametric import ParametricFont
+from eval.fonts.parametric import ParametricFont
 from indexer.cli import main
-from indexer.database import Database
-from indexer.embed.qwen.checkpoint import find
+from indexer.database.connect import Database
 from indexer.settings import Settings
 from tests.fix_embedding_service import Service, serving
 
@@ -32,12 +31,19 @@ COMMANDS = [
     if line.startswith("$ ")
 ]
 # in a fresh virtual environment, by .ci/run
-IN_CI = {"pip install -e '.[test]'", "pytest", "pytest --db=testcontainers"}
+IN_CI = {
+    "pip install -e '.[test]'",
+    "pytest",
+    "pytest --db=testcontainers",
+    "pip install -e '.[test-vl]'",
+    "pytest -m model",
+}
 ELSEWHERE = {
     "pip install -e .": "tests/test_wheel.py installs the package alone",
     "indexer demo": "tests/test_demo.py",
-    "pip install -e '.[vl]'": ".ci/run installs the extra test, which contains it",
-    "pip install -e '.[eval]'": "likewise",
+    "pip install -e '.[vl]'": ".ci/run installs the extra test-vl, which contains it",
+    "pip install -e '.[eval]'": ".ci/run installs the extra test, which contains it",
+    'pytest -m "not slow"': "part of pytest",
     "docker compose up --wait": "test_the_compose_file_is_valid; its images cannot be pulled everywhere",
 }
 
@@ -49,9 +55,8 @@ def test_every_command_of_the_indexer_is_in_the_readme() -> None:
 
 def test_ci_runs_the_commands_that_it_is_said_to_run() -> None:
     script = (ROOT / ".ci/run").read_text(encoding="utf-8")
-    assert "pip install --quiet -e '.[test]'" in script
-    assert "\npytest" in script
-    assert "--db=testcontainers" in script
+    for command in ("pip install --quiet -e '.[test]'", " pytest -n 2\n", "--db=testcontainers"):
+        assert command in script
 
 
 @pytest.fixture
@@ -61,6 +66,7 @@ def short_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.network
 def test_the_commands_of_the_readme_work_in_its_order(
     empty_database: Database,
@@ -70,6 +76,8 @@ def test_the_commands_of_the_readme_work_in_its_order(
     service: Service,
     short_folder: Path,
 ) -> None:
+    from indexer.embed.qwen.checkpoint import find
+
     model = find(str(checkpoint_folder)).model()
     service.models = [serving({"id": model.name, "space_model": asdict(model)})]
     fonts = tmp_path / "fonts"

@@ -19,10 +19,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from indexer.embed.conversation import DOCUMENT_INSTRUCTION, QUERY_INSTRUCTION
 from indexer.embed.protocol import Document, Embedder, Model
-from indexer.embed.remote import AT_ONCE, RemoteVL, reported
-from indexer.embed.service import Patience
+from indexer.embed.qwen.conversation import DOCUMENT_INSTRUCTION, QUERY_INSTRUCTION
+from indexer.embed.service.client import Patience
+from indexer.embed.service.sheets import AT_ONCE, RemoteVL, reported
 from indexer.errors import EmbedderUnavailable, FontError, UserError
 from tests.fix_embedding_service import (
     DIMENSION,

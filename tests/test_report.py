@@ -11,26 +11,22 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from eval import dataset as datasets
-from eval import record
-from eval.cli_report import report as command
-from eval.dataset import Dataset, Font, Query
-from eval.figures import alpha, counted, number, p_value, signed
-from eval.page import fonts as fonts_shown
-from eval.page import page, small
-from eval.page import queries as queries_shown
-from eval.parametric import ParametricFont
-from eval.plots import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Mark, Sweep, points
-from eval.record import About, Run, Setting
-from eval.report import Report, commands, markdown
-from eval.report import report as gathered
-from eval.results import Estimate, Judging, results
-from indexer.prepare import prepare
+from eval.cli.report import report_command
+from eval.datasets.dataset import AboutDataset, Dataset, Font, Query, save
+from eval.fonts.parametric import ParametricFont
+from eval.report.figures import alpha, counted, number, p_value, signed
+from eval.report.page import page, shown_fonts, shown_queries, small
+from eval.report.plots import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Mark, Sweep, points
+from eval.report.report import Report, commands, markdown, report_of
+from eval.runs import record
+from eval.runs.record import AboutRun, Run, Setting
+from eval.scores.results import Estimate, Judging, results
+from indexer.job.prepare import prepare
 from indexer.sheet.render import SheetSpec
 
 GOOD, BAD, UNSEEN = "good", "bad", "unseen"
 NAME = '<script>alert("x")</script>'
-ABOUT = datasets.About(
+ABOUT = AboutDataset(
     name="tiny",
     version="3",
     description="Judged by <hand>.\n\nTwo paragraphs.",
@@ -68,8 +64,8 @@ def tiny(count: int) -> Dataset:
     )
 
 
-def about(dataset: Dataset, **others: object) -> About:
-    made = About(
+def about(dataset: Dataset, **others: object) -> AboutRun:
+    made = AboutRun(
         dataset={"name": "tiny", "version": "3", "hash": dataset.hash, "folder": "/data/tiny"},
         spaces={"A": SPACE, "B2": SPACE},
         functions={"public.match_fonts_hybrid": "f" * 64},
@@ -98,12 +94,12 @@ def made(ranks: Ranks, **others: object) -> tuple[Report, Dataset]:
         for setting, of_queries in ranks.items()
     }
     run = Run(about=about(dataset, **others), rankings=rankings)
-    return gathered(results(run, dataset)), dataset
+    return report_of(results(run, dataset)), dataset
 
 
 def shown_page(found: tuple[Report, Dataset], sheets: Mapping[str, bytes] | None = None) -> str:
     report, dataset = found
-    return page(report, queries_shown(report, dataset), sheets)
+    return page(report, shown_queries(report, dataset), sheets)
 
 
 # of 12 queries, one sign on all: p = 2 / 2^12, by Holm three times that
@@ -329,12 +325,12 @@ def test_fonts_beyond_the_dataset_and_unanswered_queries_are_shown_as_such() -> 
         about=about(dataset, unanswered={"text": {"q2": "no words"}}),
         rankings={"A": {"q1": (foreign, GOOD), "q2": ()}, "B1": {"q1": (GOOD,), "q2": (BAD,)}},
     )
-    report = gathered(results(run, dataset))
+    report = report_of(results(run, dataset))
     text = shown_page((report, dataset), {})
     assert "Product Font (not of the dataset)" in text
     assert "The text leg could not embed it: no words" in text
     assert parsed(text).columns[2] == [("soft", "nothing was found")]
-    assert fonts_shown(queries_shown(report, dataset)) == [foreign, GOOD, BAD]
+    assert shown_fonts(shown_queries(report, dataset)) == [foreign, GOOD, BAD]
 
 
 def test_near_duplicates_stand_once_as_they_are_scored() -> None:
@@ -344,7 +340,7 @@ def test_near_duplicates_stand_once_as_they_are_scored() -> None:
     order = ("thai", "noto", GOOD)
     run = Run(about=about(dataset), rankings={"A": {"q1": order, "q2": order}})
     found = results(run, dataset, Judging(collapsed=True))
-    [column, _] = parsed(shown_page((gathered(found), dataset))).columns
+    [column, _] = parsed(shown_page((report_of(found), dataset))).columns
     assert [text for _, text in column] == ["1. Noto Sans", f"2. {NAME} ✓ grade 2"]
 
 
@@ -417,7 +413,7 @@ def run_folder(tmp_path: Path) -> Path:
     """A finished run on a dataset with one font that can be drawn and one that is not there."""
     dataset = tiny(3)
     folder = tmp_path / "data"
-    datasets.save(dataset, folder)
+    save(dataset, folder)
     (folder / "fonts").mkdir()
     (folder / "fonts" / "good.ttf").write_bytes(ParametricFont().build())
     out = tmp_path / "run"
@@ -438,7 +434,7 @@ def invoke(tmp_path: Path) -> Callable[..., Result]:
 
     def run(*arguments: str | Path) -> Result:
         return CliRunner().invoke(
-            command, [str(argument) for argument in arguments], env=environment
+            report_command, [str(argument) for argument in arguments], env=environment
         )
 
     return run

@@ -11,17 +11,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from eval import gate, record
-from eval.cli_run import compare as compare_command
-from eval.cli_run import export as export_command
-from eval.cli_run import gate as gate_command
-from eval.compare import compare
-from eval.dataset import About as AboutDataset
-from eval.dataset import Dataset, Font, Query
-from eval.dataset import save as save_dataset
-from eval.record import About, Run, Setting
-from eval.results import Estimate, Judging, judged_by, results
-from eval.trec import read_qrels, read_run
+from eval.cli.finished import compare_command, export_command, gate_command
+from eval.datasets.dataset import AboutDataset, Dataset, Font, Query, save
+from eval.report import gate
+from eval.report.compare import compare
+from eval.report.trec import read_qrels, read_run
+from eval.runs import record
+from eval.runs.record import AboutRun, Run, Setting
+from eval.scores.results import Estimate, Judging, judged_by, results
 from indexer.errors import UserError
 
 Lists = Mapping[str, Sequence[str]]
@@ -60,7 +57,7 @@ def a_run(rankings: Mapping[str, Lists], of: Dataset, **about: Any) -> Run:
         "parameters": {"split": None, "depth": 200}, "finished_at": "2026-01-01T00:00:00+00:00",
     }  # fmt: skip
     return Run(
-        about=About(**{**values, **about}),
+        about=AboutRun(**{**values, **about}),
         rankings={
             key: {query: tuple(fonts) for query, fonts in lists.items()}
             for key, lists in rankings.items()
@@ -90,8 +87,10 @@ def test_variants_have_the_values_that_one_can_work_out_by_hand() -> None:
     assert found.mean("B2", "structure", "MRR@10") == pytest.approx((1 / 3 + 1) / 2)
     # Dog Greek, unjudged, stands before nothing that is relevant here
     assert found.mean("A", "structure", "Judged@10") == pytest.approx((0.75 + 1) / 2)
-    assert found.row("A").condensed["nDCG@10"].mean == found.row("A").raw["nDCG@10"].mean
-    assert (found.classes, found.best_leg(), found.best_leg("structure")) == (
+    assert (
+        found.estimates("A").condensed["nDCG@10"].mean == found.estimates("A").raw["nDCG@10"].mean
+    )
+    assert (found.classes, found.best_single(), found.best_single("structure")) == (
         ("mood", "structure"), "A", "A",
     )  # fmt: skip
 
@@ -154,7 +153,7 @@ def test_a_half_of_the_queries() -> None:
 
 def test_one_query_has_numbers_without_intervals() -> None:
     found = results(zoo_run(), dataset(), Judging(split="test"))
-    assert found.row("A").raw["nDCG@10"] == Estimate(mean=1.0, low=None, high=None)
+    assert found.estimates("A").raw["nDCG@10"] == Estimate(mean=1.0, low=None, high=None)
     assert found.choice is not None and found.choice.by_query == {"happy": 0.5}
     assert "unknown" in str(found)
 
@@ -178,7 +177,7 @@ def test_an_estimate_of_values_all_alike_claims_no_certainty() -> None:
 
 def written(folder: Path, run: Run, of: Dataset) -> Path:
     """The run in a folder, beside its dataset."""
-    save_dataset(of, folder.parent / "zoo")
+    save(of, folder.parent / "zoo")
     about = {**run.about.dataset, "folder": str(folder.parent / "zoo")}
     record.start(replace(run.about, dataset=about), folder)
     for query in of.queries:
@@ -197,7 +196,7 @@ def test_a_run_comes_back_from_its_folder(tmp_path: Path) -> None:
     assert found.rankings == zoo_run().rankings
     assert found.alphas == (0.0, 0.5, 1.0)
     assert judged_by(found).hash == dataset().hash
-    save_dataset(dataset(["serif"]), tmp_path / "zoo")
+    save(dataset(["serif"]), tmp_path / "zoo")
     with pytest.raises(UserError, match="is not the dataset of the run"):
         judged_by(found)
 

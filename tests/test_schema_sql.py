@@ -14,8 +14,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from indexer import embedded, schema
-from indexer.database import Database
+from indexer.database import local, schema
+from indexer.database.connect import Database
 from tests.fix_database import API_ROLES
 from tests.fix_product import leave_invalid, objects, one, product
 
@@ -144,12 +144,12 @@ def dump(database: Database) -> str:
 
 def print_schema() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        server = embedded.start(Path(folder))
+        server = local.start(Path(folder))
         with psycopg.connect(server, autocommit=True) as admin:
             for role in API_ROLES:
                 admin.execute(f"create role {role} nologin")
         print(dump(Database(conninfo=server, label="")), end="")
-        embedded.stop(Path(folder))
+        local.stop(Path(folder))
 
 
 if __name__ == "__main__":

@@ -8,10 +8,10 @@ import numpy as np
 import psycopg
 import pytest
 
-from indexer.database import Connection
+from indexer.database.connect import Connection
 from indexer.search import similar
 from tests.fix_crowd import Crowd
-from tests.test_match_fonts_hybrid import add, axis
+from tests.fix_rows import add, axis
 
 
 def ids(connection: Connection) -> dict[str, UUID]:

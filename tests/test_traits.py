@@ -17,7 +17,7 @@ from fontTools.ttLib.tables import ttProgram
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eval.parametric import ParametricFont
+from eval.fonts.parametric import ParametricFont
 from indexer.errors import FontError
 from indexer.fontfile import open_font
 from indexer.traits import Traits

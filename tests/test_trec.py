@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ir_measures import AP, nDCG
 
-from eval.dataset import Judgments, Query
-from eval.metrics import Rankings, score
-from eval.trec import read_qrels, read_run, write_qrels, write_run
+from eval.datasets.dataset import Judgments, Query
+from eval.report.trec import read_qrels, read_run, write_qrels, write_run
+from eval.scores.metrics import Rankings, score
 from indexer.errors import UserError
 
 RANKINGS: Rankings = {

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from indexer.database import Database
+from indexer.database.connect import Database
 
 ROOT = Path(__file__).parent.parent
 
@@ -30,11 +30,12 @@ def test_the_wheel_carries_sql_migrations_and_data(wheel: Path) -> None:
         for path in (ROOT / top).iterdir():
             if path.is_file():
                 assert f"indexer/{top}/{path.name}" in names
-    assert {"indexer/embed/lexicon.toml", "indexer/templates/demo.html.j2"} <= names
-    assert "eval/parametric.py" in names
+    assert {"indexer/embed/measured/lexicon.toml", "indexer/templates/demo.html.j2"} <= names
+    assert "eval/fonts/parametric.py" in names
     assert not [name for name in names if name.startswith("tests/") or name.endswith(".pyc")]
 
 
+@pytest.mark.slow
 def test_the_installed_wheel_migrates_and_answers(
     wheel: Path, empty_database: Database, tmp_path: Path
 ) -> None:

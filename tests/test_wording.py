@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eval.parametric import ParametricFont
+from eval.fonts.parametric import ParametricFont
 from indexer.fontfile import open_font
 from indexer.traits import Traits
 from indexer.traits.measure import measure

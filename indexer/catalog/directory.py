@@ -20,8 +20,8 @@ from indexer.fontfile import MAGIC, MAX_BYTES, check_whole, regular_value
 
 # In order of preference where one face comes in several containers.
 SUFFIXES = (".ttf", ".otf", ".ttc", ".woff2", ".woff")
-MOST_FACES = 64  # of one collection; the largest real ones have about 40
-LONGEST_NAME = 120
+MAX_FACES = 64  # of one collection; the largest real ones have about 40
+MAX_NAME = 120
 
 TYPOGRAPHIC_FAMILY, FAMILY = 16, 1
 LICENSE_TEXT, LICENSE_URL = 13, 14
@@ -140,8 +140,8 @@ def _read_faces(file: Path, relative: str) -> list[_Face]:
         raise _UnreadableError("not a font: it starts with none of the known signatures")
     collection = head[:4] == b"ttcf"
     count = int.from_bytes(head[8:12], "big") if collection else 1
-    if not 1 <= count <= MOST_FACES:
-        raise _UnreadableError(f"a collection of {count} faces; 1 to {MOST_FACES} are accepted")
+    if not 1 <= count <= MAX_FACES:
+        raise _UnreadableError(f"a collection of {count} faces; 1 to {MAX_FACES} are accepted")
     faces = []
     for index in range(count):
         try:
@@ -185,7 +185,7 @@ def _face(font: TTFont, url: str, relative: str, index: int) -> _Face:
 
 def _name(font: TTFont) -> str:
     for number in (TYPOGRAPHIC_FAMILY, FAMILY):
-        if name := _text(font, number)[:LONGEST_NAME].strip():
+        if name := _text(font, number)[:MAX_NAME].strip():
             return name
     return ""
 

@@ -1,5 +1,6 @@
 """One family as a row of public.fonts."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,5 +19,13 @@ class Family:
 
     @property
     def regular_file(self) -> str:
-        """The address of the weight nearest to 400: the file that is indexed (see store.INPUTS)."""
-        return self.files[min(self.files, key=lambda weight: (abs(int(weight) - 400), int(weight)))]
+        """The address of the file that is indexed, by the rule of job/pending.py's INPUTS.
+
+        Upright before italic, then the weight nearest to 400; keys are "400", "700italic", "regular".
+        """
+        return self.files[min(self.files, key=_rank)]
+
+
+def _rank(key: str) -> tuple[bool, int, str]:
+    weight = re.search("[0-9]+", key)
+    return "italic" in key.lower(), abs(int(weight[0]) - 400) if weight else 0, key

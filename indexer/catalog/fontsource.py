@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 from typing import Any, Literal
@@ -109,6 +109,24 @@ def read_listing(files: FontFiles, *, source: Source = "auto", api: str = API) -
                 "API's address, or take the list from npm."
             ) from error
         return _from_npm(files, reason=error.message)
+
+
+def chosen_families(
+    files: FontFiles,
+    *,
+    limit: int | None,
+    ids: Sequence[str] = (),
+    categories: Sequence[str] = (),
+    source: Source = "auto",
+    say: Callable[[str], None],
+) -> list[Family]:
+    """Families with their licenses; `say` is told where the list comes from. Raises as `choose` does."""
+    listing = read_listing(files, source=source)
+    if listing.note:
+        say(listing.note)
+    chosen = choose(listing.families, limit=limit, ids=ids, categories=categories)
+    say(f"{len(chosen)} of {len(listing.families)} families, list: {listing.origin}.")
+    return [entry.to_family() for entry in with_licenses(files, chosen)]
 
 
 def choose(

@@ -16,7 +16,7 @@ PATTERNS = tuple(
         (r"Bitstream Vera", "Bitstream-Vera"),
     )
 )
-LONGEST = 80
+MAX_LENGTH = 80
 
 
 def spdx(*texts: object) -> str | None:
@@ -27,4 +27,6 @@ def spdx(*texts: object) -> str | None:
             return identifier
     if not written:
         return None
-    return written[0] if len(written[0]) <= LONGEST else written[0][: LONGEST - 1].rstrip() + "…"
+    return (
+        written[0] if len(written[0]) <= MAX_LENGTH else written[0][: MAX_LENGTH - 1].rstrip() + "…"
+    )

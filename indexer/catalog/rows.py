@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
 from indexer.catalog.family import Family
-from indexer.database import Connection
+from indexer.database.connect import Connection
 
 INSERT = """
     insert into public.fonts (name, category, description, license, tags, source, files)
@@ -23,6 +24,7 @@ UPDATE = """
       and (f.category, f.license, f.tags, f.files)
           is distinct from (%(category)s, %(license)s, %(tags)s::text[], %(files)s::jsonb)
 """
+NAMED = "select id from public.fonts where name = %(font)s or id::text = %(font)s"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,3 +60,9 @@ def add(connection: Connection, families: Sequence[Family], *, update: bool = Fa
         cursor.executemany(INSERT, rows)
         new = max(cursor.rowcount, 0)
     return Added(new=new, updated=updated, unchanged=len(rows) - new - updated)
+
+
+def font_id(connection: Connection, font: str) -> UUID | None:
+    """The id of the font that a user names, by its name or its id."""
+    row = connection.execute(NAMED, {"font": font}).fetchone()
+    return row[0] if row else None

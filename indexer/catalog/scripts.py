@@ -55,7 +55,7 @@ LETTERS = {
     "tifinagh": "ⴰⴱⴳⴷⴹⴻⴼⴽⵀⵃⵄ",
     "vietnamese": "ĂăĐđĨĩŨũƠơƯưẠạẢảẤấẦầẨẩẪẫẬậẮắẰằẲẳẴẵẶặẸẹẺẻẼẽẾếỀềỂểỄễỆệ",
 }
-FEWEST = 10  # characters of a script, where it is the only one
+MIN_CHARACTERS = 10  # characters of a script, where it is the only one
 _CODES = {tag: frozenset(map(ord, letters)) for tag, letters in LETTERS.items()}
 
 
@@ -70,7 +70,7 @@ def covered_scripts(cmap: Collection[int]) -> tuple[str, ...]:
         return covered
     count = Counter(_script(code) for code in sorted(cmap))
     for script, characters in count.most_common():
-        if script not in ("Zyyy", "Zinh", "Zzzz") and characters >= FEWEST:
+        if script not in ("Zyyy", "Zinh", "Zzzz") and characters >= MIN_CHARACTERS:
             return (_name(script),)
     return ()
 

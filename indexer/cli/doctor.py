@@ -7,23 +7,24 @@ import sys
 
 import click
 
-from indexer import __version__, schema, spaces, vision
-from indexer import doctor as host_doctor
-from indexer.cli.vision import vision_options
-from indexer.database import Database
+from indexer import __version__, choose, spaces
+from indexer.choose import VLOptions
+from indexer.cli.options import vl_options
+from indexer.database import schema
+from indexer.database.connect import Database
+from indexer.doctor import described, warnings
 from indexer.embed.protocol import Model
 from indexer.embed.qwen import devices
 from indexer.errors import UserError
 from indexer.settings import Settings
-from indexer.vision import Choice
 
 MEASURED = 1_000  # fonts for which a batch size is worth finding
 
 
-@click.command()
-@vision_options
+@click.command("doctor")
+@vl_options
 @click.option("--quick", is_flag=True, help="Load no model and measure nothing.")
-def doctor(choice: Choice, quick: bool) -> None:
+def doctor_command(vl: VLOptions, quick: bool) -> None:
     """Say what this host can embed with, how fast, and what is slow or wrong about it.
 
     The model that a backfill would use is loaded, and its batch size found. The exit code is 1 where
@@ -35,17 +36,17 @@ def doctor(choice: Choice, quick: bool) -> None:
     """
     settings = Settings()
     _line("indexer", f"{__version__}, Python {platform.python_version()}")
-    serving, warnings = _database(settings)
+    serving, advice = _database(settings)
     try:
         host = devices.look()
     except UserError as error:  # embedding by measurements, or elsewhere, needs none
         _line("torch", str(error))
     else:
-        for what, value in host_doctor.described(host):
+        for what, value in described(host):
             _line(what, value)
-        warnings += host_doctor.warnings(host)
-    problem = _embedder(serving, choice, settings, quick=quick)
-    for warning in warnings:
+        advice += warnings(host)
+    problem = _embedder(serving, vl, settings, quick=quick)
+    for warning in advice:
         click.echo(f"warning: {warning}")
     if problem:
         click.echo(f"problem: {problem}")
@@ -68,11 +69,11 @@ def _database(settings: Settings) -> tuple[Model | None, list[str]]:
 
 
 def _embedder(
-    serving: Model | None, choice: Choice, settings: Settings, *, quick: bool
+    serving: Model | None, vl: VLOptions, settings: Settings, *, quick: bool
 ) -> str | None:
     """Says what a backfill would use, and how fast it is; returns why it cannot."""
     try:
-        with vision.choose(serving, choice, settings, _speed) as embedder:
+        with choose.for_sheets(serving, vl, settings, _speed) as embedder:
             model = embedder.model
             _line(
                 "model",

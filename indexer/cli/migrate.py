@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import click
 
-from indexer import schema
-from indexer.cli.common import notice
-from indexer.database import Database
+from indexer.database import schema
+from indexer.database.connect import Database
 from indexer.settings import Settings
+from indexer.terminal import notice
 
 
-@click.command()
+@click.command("migrate")
 @click.option("--sql", is_flag=True, help="Print the SQL instead, for psql.")
 @click.option(
     "--from", "start", metavar="REVISION", help="With --sql: print what follows REVISION."
 )
-def migrate(sql: bool, start: str | None) -> None:
+def migrate_command(sql: bool, start: str | None) -> None:
     """Bring the database's schema to this version, while the product goes on.
 
     Tables of the product are adopted as they are, or created where they do not exist. Running it

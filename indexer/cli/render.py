@@ -14,7 +14,7 @@ from indexer.traits.measure import measure
 from indexer.traits.wording import describe_traits
 
 
-@click.command()
+@click.command("render")
 @click.argument("font", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True,
@@ -22,7 +22,7 @@ from indexer.traits.wording import describe_traits
 )  # fmt: skip
 @click.option("--face", default=0, show_default=True, help="Which face of a collection (.ttc).")
 @click.option("--traits", is_flag=True, help="Print what was measured, as JSON.")
-def render(font: Path, output: Path, face: int, traits: bool) -> None:
+def render_command(font: Path, output: Path, face: int, traits: bool) -> None:
     """Render the glyph sheet of one font file.
 
     \b

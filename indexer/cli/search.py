@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import click
 
-from indexer import embedders, spaces
-from indexer import search as index_search
-from indexer.cli.common import font_id, notice, opened
-from indexer.database import Connection
-from indexer.embed.protocol import Vector
+from indexer.catalog.rows import font_id
+from indexer.database.connect import opened
 from indexer.errors import UserError
-from indexer.search import Hit
+from indexer.search import Hit, embed_query, match, similar
 from indexer.settings import Settings
-from indexer.spaces import Leg
+from indexer.spaces import SERVING_COLUMN
+from indexer.terminal import notice
 
 
 def _parsed(ctx: click.Context, param: click.Parameter, value: str | None) -> dict[str, Any] | None:
@@ -46,7 +44,7 @@ OFFSET = click.option(
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
 
 
-@click.command()
+@click.command("search")
 @click.argument("query")
 @click.option(
     "--alpha", type=click.FloatRange(0, 1), default=0.5, show_default=True,
@@ -68,7 +66,7 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the rows a
 @LIMIT
 @OFFSET
 @AS_JSON
-def search(
+def search_command(
     query: str, words: float, limit: int, offset: int, as_json: bool, **options: Any
 ) -> None:
     """Find fonts by a description of what they look like.
@@ -84,22 +82,21 @@ def search(
     if not query.strip():
         raise UserError('The query is empty. Say what the font looks like: "elegant serif".')
     settings = Settings()
-    with opened(settings) as connection:
+    with opened(settings, notice) as connection:
         vectors = {
-            leg: embedded_query(connection, settings, leg, query, notice)
-            for leg in spaces.SERVING_COLUMN
+            leg: embed_query(connection, settings, leg, query, notice) for leg in SERVING_COLUMN
         }
         if all(vector is None for vector in vectors.values()):
             notice("No leg could embed the query, so only its words are searched for.")
             words = 1.0
-        hits = index_search.match(
+        hits = match(
             connection, text=vectors["text"], vl=vectors["vl"], count=limit, match_offset=offset,
             query_text=query if words else None, full_text_weight=words, **options,
         )  # fmt: skip
     _show(hits, as_json=as_json)
 
 
-@click.command()
+@click.command("similar")
 @click.argument("font")
 @click.option(
     "--alpha", type=click.FloatRange(0, 1), default=0.0, show_default=True,
@@ -109,42 +106,18 @@ def search(
 @LIMIT
 @OFFSET
 @AS_JSON
-def similar(font: str, limit: int, offset: int, as_json: bool, **options: Any) -> None:
+def similar_command(font: str, limit: int, offset: int, as_json: bool, **options: Any) -> None:
     """Find the neighbours of FONT (its name or its id).
 
     \b
     Example:  indexer similar "Montaga"
     """
-    with opened(Settings()) as connection:
+    with opened(Settings(), notice) as connection:
         found = font_id(connection, font)
         if found is None:
             raise UserError(f"There is no font {font!r}: FONT is a name or an id.")
-        hits = index_search.similar(
-            connection, found, match_count=limit, match_offset=offset, **options
-        )
+        hits = similar(connection, found, match_count=limit, match_offset=offset, **options)
     _show(hits, as_json=as_json)
-
-
-def embedded_query(
-    connection: Connection, settings: Settings, leg: Leg, query: str, say: Callable[[str], None]
-) -> Vector | None:
-    """The query's vector in the active space of a leg; where there is none, None, and why is said."""
-    space = spaces.active(connection, leg)
-    if space is None:
-        theirs = spaces.foreign_vectors(connection, leg)
-        why = (
-            f"its vectors are the product's. {embedders.KEY_HINT} Then"
-            if theirs
-            else "it has no vectors yet."
-        )
-        say(f"{leg} leg left out: {why} run: indexer backfill")
-        return None
-    try:
-        with embedders.for_queries(space, settings) as embedder:
-            return embedder.embed_query(query)
-    except UserError as error:
-        say(f"{leg} leg left out: {error}")
-        return None
 
 
 def _show(hits: Sequence[Hit], *, as_json: bool) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
-from indexer import spaces as index_spaces
-from indexer.cli.common import opened
+from indexer.database.connect import opened
 from indexer.settings import Settings
+from indexer.spaces import activate, all_spaces
+from indexer.terminal import notice
 
 
-@click.group()
-def spaces() -> None:
+@click.group("spaces")
+def spaces_group() -> None:
     """See the embedding spaces, and switch search from one to another.
 
     \b
@@ -19,15 +20,15 @@ def spaces() -> None:
     """
 
 
-@spaces.command("list")
-def list_() -> None:
+@spaces_group.command("list")
+def list_spaces() -> None:
     """List the spaces: id, leg, state, model and how many fonts have a vector.
 
     \b
     Example:  indexer spaces list
     """
-    with opened(Settings()) as connection:
-        for record in index_spaces.all_spaces(connection):
+    with opened(Settings(), notice) as connection:
+        for record in all_spaces(connection):
             space = record.space
             made_of = " + ".join(filter(None, [space.sheet_spec, space.text_schema]))
             click.echo(
@@ -36,10 +37,10 @@ def list_() -> None:
             )
 
 
-@spaces.command()
+@spaces_group.command("activate")
 @click.argument("space_id")
 @click.option("--force", is_flag=True, help="Also where it has fewer fonts than the serving space.")
-def activate(space_id: str, force: bool) -> None:
+def activate_space(space_id: str, force: bool) -> None:
     """Let search use the space whose id starts with SPACE_ID, in one transaction.
 
     The space that served until then is kept; activating it again switches back.
@@ -47,6 +48,6 @@ def activate(space_id: str, force: bool) -> None:
     \b
     Example:  indexer spaces activate 3f9a2c
     """
-    with opened(Settings()) as connection:
-        space = index_spaces.activate(connection, space_id, force=force)
+    with opened(Settings(), notice) as connection:
+        space = activate(connection, space_id, force=force)
     click.echo(f"Search now uses {space}.")

@@ -7,21 +7,22 @@ from dataclasses import asdict
 
 import click
 
-from indexer import status as index_status
-from indexer.cli.common import opened
+from indexer.database.connect import opened
+from indexer.job.status import read
 from indexer.settings import Settings
+from indexer.terminal import notice
 
 
-@click.command()
+@click.command("status")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def status(as_json: bool) -> None:
+def status_command(as_json: bool) -> None:
     """Say how many fonts are indexed, pending and failing, and why.
 
     \b
     Example:  indexer status --json
     """
-    with opened(Settings()) as connection:
-        found = index_status.read(connection)
+    with opened(Settings(), notice) as connection:
+        found = read(connection)
     if as_json:
         click.echo(json.dumps(asdict(found), indent=2, default=str))
         return

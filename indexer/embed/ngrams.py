@@ -18,9 +18,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.embed.parts import parts
 from indexer.embed.protocol import Document, Embedder, Model, Vector, normalised
 from indexer.errors import FontError, UserError
+from indexer.text import parts
 
 DIMENSION = 1024  # no more than the prefix that search indexes, so that the index loses nothing
 LENGTHS = (3, 4, 5)

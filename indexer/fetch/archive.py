@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from indexer.errors import FontError
 
-HEADER_BYTES = 1 << 20  # long names and PAX records that tarfile reads into memory at once
+MAX_HEADER_BYTES = 1 << 20  # long names and PAX records that tarfile reads into memory at once
 CHUNK = 1 << 16
 
 
@@ -58,7 +58,7 @@ def read_members(
     try:
         with gzip.open(path, "rb") as unzipped:
             source = _Capped(unzipped, limits.total_bytes)
-            source.allow(HEADER_BYTES)
+            source.allow(MAX_HEADER_BYTES)
             with tarfile.open(fileobj=source, mode="r|", bufsize=tarfile.RECORDSIZE) as archive:
                 yield from _members(archive, source, wanted, limits)
     except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError) as error:
@@ -69,7 +69,7 @@ def _members(
     archive: tarfile.TarFile, source: _Capped, wanted: Callable[[str], bool], limits: ArchiveLimits
 ) -> Iterator[tuple[str, bytes | None]]:
     for _ in range(limits.members):
-        source.allow(HEADER_BYTES)
+        source.allow(MAX_HEADER_BYTES)
         member = archive.next()
         if member is None:
             return
@@ -79,7 +79,7 @@ def _members(
             continue
         if member.size > limits.member_bytes:
             raise _bad(f"has a file of {member.size:,} bytes; the limit is {limits.member_bytes:,}")
-        source.allow(member.size + HEADER_BYTES)
+        source.allow(member.size + MAX_HEADER_BYTES)
         name = _safe_name(member.name)
         keep = name is not None and wanted(name)
         data = _read(archive, member, keep=keep)

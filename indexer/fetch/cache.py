@@ -12,7 +12,6 @@ import contextlib
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 import time
@@ -22,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
+
+from indexer import atomic
 
 CHUNK = 1 << 20
 LEFTOVER_SECONDS = 24 * 3600  # a part or a temporary file older than this belongs to nobody
@@ -81,14 +82,15 @@ class FileCache:
     ) -> CachedFile:
         """Keep bytes, or a finished file (which is moved), under a key."""
         if isinstance(content, bytes):
-            handle, name = tempfile.mkstemp(dir=self.root / "tmp")
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            content = Path(name)
-        digest, size = hash_file(content)
+            digest, size = hashlib.sha256(content).hexdigest(), len(content)
+        else:
+            digest, size = hash_file(content)
         path = self._blob(digest)
         path.parent.mkdir(exist_ok=True)
-        content.replace(path)
+        if isinstance(content, bytes):
+            atomic.write(path, content, scratch=self.root / "tmp")
+        else:
+            content.replace(path)
         self.remember(key, sha256=digest, origin=origin, etag=etag, last_modified=last_modified)
         return CachedFile(
             path=path, sha256=digest, size=size, etag=etag,
@@ -107,10 +109,8 @@ class FileCache:
         """Keep a few facts under a key; they replace what was there."""
         path = self._index(key)
         path.parent.mkdir(exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self.root / "tmp")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump({"key": key, **facts}, file)
-        Path(name).replace(path)
+        content = json.dumps({"key": key, **facts}).encode()
+        atomic.write(path, content, scratch=self.root / "tmp")
 
     def part(self, key: str) -> Path:
         """Where an unfinished download of a key is kept."""

@@ -8,14 +8,15 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 from urllib.parse import unquote, urldefrag, urlsplit
 
 from indexer.errors import FontError
 from indexer.fetch.cache import CachedFile, FileCache, hash_file
-from indexer.fetch.http import Downloader, UnreachableError, shown
+from indexer.fetch.http import Downloader, UnreachableError, redacted
 from indexer.fetch.npm import Npm
 from indexer.fetch.packages import PackageFiles
+from indexer.settings import Settings
 
 Mode = Literal["auto", "cdn", "npm"]
 
@@ -67,6 +68,21 @@ class FontFiles:
         self._cdn = cdn
         self._cdn_answers: bool | None = None  # not known yet
         self._probing = threading.Lock()
+
+    @classmethod
+    def from_settings(
+        cls, settings: Settings, mode: Mode = "auto", *, notice: Callable[[str], None]
+    ) -> Self:
+        """Of the cache folder, and of the web by the user's rules."""
+        return cls(
+            FileCache(settings.cache_dir / "files"),
+            mode=mode,
+            allow_file=True,  # rows of `import directory` hold file: addresses
+            downloader=Downloader(
+                allow_private=settings.allow_private_addresses, proxy=settings.proxy
+            ),
+            notice=notice,
+        )
 
     def fetch(self, url: str, *, refresh: bool = False) -> FetchedFile:
         """The file at a URL: from the cache if it was ever fetched, else from the network.
@@ -169,9 +185,13 @@ class FontFiles:
             if done is None and here is not None:
                 return here, False
             if done is None or done.size == 0:
-                raise FontError("fetch", f"{shown(url)} is empty.")
+                raise FontError("fetch", f"{redacted(url)} is empty.")
             stored = self.cache.store(
-                key, done.path, origin=shown(url), etag=done.etag, last_modified=done.last_modified
+                key,
+                done.path,
+                origin=redacted(url),
+                etag=done.etag,
+                last_modified=done.last_modified,
             )
             return stored, False
 

@@ -12,7 +12,7 @@ import httpx
 from indexer.errors import FontError
 
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
-MOST_ADDRESSES = 4  # of one name: enough for one dead route, not for a scan
+MAX_ADDRESSES = 4  # of one name: enough for one dead route, not for a scan
 
 
 class AddressRefusedError(FontError):
@@ -48,7 +48,7 @@ class GuardedTransport(httpx.BaseTransport):
         if not self._allow_private and not all(map(is_public, addresses)):
             raise _refusal(host)
         failure: httpx.TransportError | None = None
-        for address in addresses[:MOST_ADDRESSES]:
+        for address in addresses[:MAX_ADDRESSES]:
             pinned = httpx.Request(
                 request.method,
                 request.url.copy_with(host=address),

@@ -8,8 +8,6 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import httpx
@@ -25,6 +23,7 @@ from tenacity import (
 from indexer.errors import FontError
 from indexer.fetch.deadline import Deadline
 from indexer.fetch.guard import GuardedTransport
+from indexer.retry import retry_after
 
 REDIRECTS = (301, 302, 303, 307, 308)
 TRY_AGAIN = (408, 425, 429, 500, 502, 503, 504)
@@ -121,7 +120,7 @@ class Downloader:
             return retrying(self._attempt, url, part, headers, limits, deadline)
         except _TransientError as error:
             kind = FontError if error.answered else UnreachableError
-            raise kind("fetch", f"{shown(url)} {error}.") from None
+            raise kind("fetch", f"{redacted(url)} {error}.") from None
 
     def _attempt(
         self, url: str, part: Path, headers: dict[str, str], limits: HttpLimits, deadline: float
@@ -148,7 +147,7 @@ class Downloader:
                 if watch.expired:
                     raise _too_slow(url, limits) from None
                 raise _TransientError(_reason(error), answered=answered) from error
-        raise FontError("fetch", f"{shown(url)} redirects more than {limits.redirects} times.")
+        raise FontError("fetch", f"{redacted(url)} redirects more than {limits.redirects} times.")
 
     @contextlib.contextmanager
     def _client(self, limits: HttpLimits) -> Iterator[httpx.Client]:
@@ -168,7 +167,7 @@ class Downloader:
             yield client
 
 
-def shown(url: str) -> str:
+def redacted(url: str) -> str:
     """A URL as it may stand in a message: no user, password, query or fragment."""
     try:
         parsed = httpx.URL(url)
@@ -180,7 +179,7 @@ def shown(url: str) -> str:
 
 
 def _too_slow(url: str, limits: HttpLimits) -> FontError:
-    return FontError("fetch", f"{shown(url)} took longer than {limits.total_seconds:g} seconds.")
+    return FontError("fetch", f"{redacted(url)} took longer than {limits.total_seconds:g} seconds.")
 
 
 def _check(url: str) -> None:
@@ -196,10 +195,12 @@ def _redirected(url: str, current: str, location: str) -> str:
     try:
         target = httpx.URL(current).join(location)
     except httpx.InvalidURL:
-        raise FontError("fetch", f"{shown(url)} redirects to an address that is no URL.") from None
+        raise FontError(
+            "fetch", f"{redacted(url)} redirects to an address that is no URL."
+        ) from None
     _check(str(target))
     if not location or (httpx.URL(current).scheme == "https" and target.scheme == "http"):
-        raise FontError("fetch", f"{shown(url)} redirects to nowhere or from https to http.")
+        raise FontError("fetch", f"{redacted(url)} redirects to nowhere or from https to http.")
     return str(target)
 
 
@@ -226,14 +227,14 @@ def _receive(
         raise _TransientError(
             f"answers {status} {response.reason_phrase}".rstrip(),
             answered=True,
-            retry_after=_retry_after(response.headers.get("retry-after")),
+            retry_after=retry_after(response.headers.get("retry-after")),
         )
     if status not in (200, 206):
         raise FontError(
-            "fetch", f"{shown(url)} answers {status} {response.reason_phrase}".rstrip() + "."
+            "fetch", f"{redacted(url)} answers {status} {response.reason_phrase}".rstrip() + "."
         )
     if response.headers.get("content-encoding", "identity").lower() != "identity":
-        raise FontError("fetch", f"{shown(url)} sends compressed data that was not asked for.")
+        raise FontError("fetch", f"{redacted(url)} sends compressed data that was not asked for.")
     start = _start(response, headers)
     if start is None:
         part.unlink(missing_ok=True)
@@ -256,7 +257,7 @@ def _start(response: httpx.Response, headers: dict[str, str]) -> int | None:
 
 
 def _write(response: httpx.Response, url: str, part: Path, start: int, limits: HttpLimits) -> int:
-    too_large = FontError("fetch", f"{shown(url)} is larger than {limits.max_bytes:,} bytes.")
+    too_large = FontError("fetch", f"{redacted(url)} is larger than {limits.max_bytes:,} bytes.")
     length = response.headers.get("content-length", "")
     if length.isdecimal() and start + int(length) > limits.max_bytes:
         part.unlink(missing_ok=True)
@@ -295,18 +296,6 @@ def _wait(limits: HttpLimits, deadline: float) -> Callable[[RetryCallState], flo
         return max(min(seconds, deadline - time.monotonic()), 0.0)
 
     return wait
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Seconds, from either form of the header."""
-    if value is None:
-        return None
-    if value.isdecimal():
-        return float(value)
-    try:
-        return (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
-    except (ValueError, TypeError):
-        return None
 
 
 def _reason(error: httpx.HTTPError) -> str:

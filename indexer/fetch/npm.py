@@ -28,7 +28,7 @@ NAME = re.compile(r"(@[a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*")
 VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+-]*")
 MISSING = frozenset({"E404", "ETARGET", "ENOVERSIONS"})
 # npm has already retried these by its own rules: one is bad luck, several in a row the network.
-NETWORK_FAILURES = 3
+MAX_NETWORK_FAILURES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +180,7 @@ class Npm:
                 "fetch", f"The archive of {spec} does not have its published checksum."
             )
         self._network_failures += 1
-        if self._network_failures >= NETWORK_FAILURES:
+        if self._network_failures >= MAX_NETWORK_FAILURES:
             return UserError(
                 f"npm failed {self._network_failures} times in a row ({code}). Check the network "
                 "and the registry in npm's configuration (npm ping), then run again."

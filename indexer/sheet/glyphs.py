@@ -18,7 +18,7 @@ from indexer.sheet.samples import Direction
 MAX_PIECE_PIXELS = 4 << 20  # no piece that fits a sheet is larger; beyond it only the box is known
 READABLE = 160  # the darkest pixel of a colour glyph that can be read as it is
 FAINT = 40  # a colour glyph lighter than this is shown as its silhouette
-LARGEST_STRIKE = 160  # px; the sheet never needs more
+MAX_STRIKE = 160  # px; the sheet never needs more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ def technique_of(font: FontFile) -> Technique:
             sizes = [table.ppemY for table in tables]
         else:
             sizes = list(file["sbix"].strikes)
-    usable = [size for size in sizes if 0 < size <= LARGEST_STRIKE] or sizes
+    usable = [size for size in sizes if 0 < size <= MAX_STRIKE] or sizes
     return Technique(colour=True, strike=max(usable, default=None))
 
 

@@ -36,7 +36,7 @@ FIRST_SIZE = 64  # px per em of the first measurement
 COARSE_SIZE = 1024  # px per em of the second look at a font that seems blank
 MAX_SIZE = 8192  # px per em; glyphs tiny in a huge em need it
 MAX_ROUNDS = 8  # of measuring; two do for an ordinary font
-FAINTEST = 64  # of 255: a darkest pixel below it means strokes that nobody sees
+MIN_DARKNESS = 64  # of 255: a darkest pixel below it means strokes that nobody sees
 GOOD_FIT = 1.03  # a sheet that could grow by less is final
 
 
@@ -189,7 +189,7 @@ def _png(placed: Sequence[tuple[int, int, Ink]], spec: SheetSpec) -> bytes:
         )
         area = (*corner, corner[0] + ink.mask.width, corner[1] + ink.mask.height)
         darkness.paste(ImageChops.lighter(darkness.crop(area), ink.mask), area)
-    if not darkness.point(lambda value: value >= FAINTEST).getbbox():
+    if not darkness.point(lambda value: value >= MIN_DARKNESS).getbbox():
         raise FontError("render", "The font's strokes are too thin to be seen on a sheet.")
     out = io.BytesIO()
     ImageChops.invert(darkness).save(out, "PNG", compress_level=4)

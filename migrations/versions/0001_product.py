@@ -1,6 +1,6 @@
 """The product's schema, adopted or created."""
 
-from indexer.schema import run_file
+from indexer.database.schema import run_file
 
 revision = "0001"
 down_revision = None

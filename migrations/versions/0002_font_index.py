@@ -2,8 +2,8 @@
 
 from alembic import context, op
 
+from indexer.database.schema import run_file
 from indexer.errors import UserError
-from indexer.schema import run_file
 
 revision = "0002"
 down_revision = "0001"

@@ -1,6 +1,6 @@
 """fonts.fts and fonts.embedding_joint: what search looks things up by, kept by triggers."""
 
-from indexer.schema import run_file
+from indexer.database.schema import run_file
 
 revision = "0003"
 down_revision = "0002"

@@ -6,7 +6,7 @@ before the indexes: a row written while these stand costs an insertion into each
 
 from alembic import context, op
 
-from indexer.schema import INDEXES, run, run_each, run_file, say, unhurried
+from indexer.database.schema import INDEXES, run, run_each, run_file, say, unhurried
 
 revision = "0004"
 down_revision = "0003"

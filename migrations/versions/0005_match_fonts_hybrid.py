@@ -1,6 +1,6 @@
 """match_fonts_hybrid and similar_fonts: what the app calls."""
 
-from indexer.schema import run_file
+from indexer.database.schema import run_file
 
 revision = "0005"
 down_revision = "0004"

@@ -57,7 +57,7 @@ class Cards(Embedder):
     def __init__(self, plan: Plan, *, say: Callable[[str], None] = lambda line: None) -> None:
         self._plan = plan
         self._say = say
-        self._cards: list[_Card] = []
+        self._cards: list[_CardProcess] = []
         self._lock = threading.RLock()
         self._started = self._closed = False
 
@@ -96,7 +96,7 @@ class Cards(Embedder):
                 sheet=self._plan.sheet,
                 expected=expected // len(processes),
             )
-            self._cards = [_Card(devices, order) for devices in processes]
+            self._cards = [_CardProcess(devices, order) for devices in processes]
             ready = [self._awaited(card) for card in list(self._cards)]
         if not self._cards:
             raise EmbedderUnavailable("No card could start.")
@@ -137,7 +137,7 @@ class Cards(Embedder):
             except CardLost as lost:
                 self._leave_out(card, lost)
 
-    def _give(self, call: str, argument: object) -> tuple[_Card, Future[Any]]:
+    def _give(self, call: str, argument: object) -> tuple[_CardProcess, Future[Any]]:
         """To the card that has least to do. Raises EmbedderUnavailable where there is none."""
         with self._lock:
             if not self._cards:
@@ -147,7 +147,7 @@ class Cards(Embedder):
             card = min(self._cards, key=lambda card: card.waiting)
             return card, card.ask(call, argument)
 
-    def _awaited(self, card: _Card) -> Ready | None:
+    def _awaited(self, card: _CardProcess) -> Ready | None:
         try:
             ready = card.ready.result()
         except CardLost as lost:
@@ -156,7 +156,7 @@ class Cards(Embedder):
         self._say(str(ready))
         return ready
 
-    def _leave_out(self, card: _Card, lost: CardLost) -> None:
+    def _leave_out(self, card: _CardProcess, lost: CardLost) -> None:
         with self._lock:
             if card not in self._cards:
                 return
@@ -173,7 +173,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-class _Card:
+class _CardProcess:
     """A process with the model on its devices, and the answers that are waited for."""
 
     def __init__(self, devices: tuple[str, ...], order: Order) -> None:

@@ -20,9 +20,9 @@ from huggingface_hub.errors import (
 )
 from tokenizers import Tokenizer
 
-from indexer.embed.conversation import DOCUMENT_INSTRUCTION, QUERY_INSTRUCTION
 from indexer.embed.protocol import Model
 from indexer.embed.qwen import LARGE, SMALL
+from indexer.embed.qwen.conversation import DOCUMENT_INSTRUCTION, QUERY_INSTRUCTION
 from indexer.errors import UserError
 
 SHORT_NAMES = {"2b": SMALL, "8b": LARGE}
@@ -31,7 +31,7 @@ PINNED = {
     SMALL: "9f2f7e710d6d81056aa5c0a4f04764fec6bb7bda",
     LARGE: "2c4565515e0f265c6511776e7193b22c0968ddc7",
 }
-LEAST_DIMENSION = 64  # of Matryoshka, by the model card
+MIN_DIMENSION = 64  # of Matryoshka, by the model card
 DESCRIPTION = ["*.json", "*.jinja", "*.txt"]  # all but the weights
 PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 END_OF_INPUT = "<|im_start|>assistant\n"
@@ -52,9 +52,9 @@ class Checkpoint:
     def model(self, dimension: int | None = None) -> Model:
         """The identity of vectors of `dimension` components. Raises UserError for an impossible one."""
         wanted = self.dimension if dimension is None else dimension
-        if not LEAST_DIMENSION <= wanted <= self.dimension:
+        if not MIN_DIMENSION <= wanted <= self.dimension:
             raise UserError(
-                f"{self.name} has vectors of {LEAST_DIMENSION} to {self.dimension} dimensions, "
+                f"{self.name} has vectors of {MIN_DIMENSION} to {self.dimension} dimensions, "
                 f"not {wanted}."
             )
         return Model(

@@ -47,6 +47,11 @@ class Host:
     processor: str
 
 
+def named(devices: str | None) -> tuple[str, ...]:
+    """The devices of a list such as "cuda:0,cuda:1"."""
+    return tuple(name.strip() for name in (devices or "").split(",") if name.strip())
+
+
 def look() -> Host:
     """Ask torch, in a process that ends with the answer: a CUDA context takes memory of every card.
 

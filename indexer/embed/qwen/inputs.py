@@ -16,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from qwen_vl_utils import process_vision_info
 from transformers import Qwen3VLProcessor
 
-from indexer.embed.conversation import MAX_LENGTH, conversation
+from indexer.embed.qwen.conversation import MAX_LENGTH, conversation
 from indexer.errors import FontError
 
 

@@ -22,8 +22,8 @@ from PIL import Image
 from torch import Tensor
 from transformers import Qwen3VLModel, Qwen3VLProcessor
 
-from indexer.embed.conversation import DOCUMENT_INSTRUCTION
 from indexer.embed.protocol import Document, Model, Vector, normalised
+from indexer.embed.qwen.conversation import DOCUMENT_INSTRUCTION
 from indexer.embed.qwen.forward import Forward
 from indexer.embed.qwen.inputs import Inputs, Item
 from indexer.embed.qwen.loading import processor_of, weights_of
@@ -36,7 +36,7 @@ STEPS = (1, 2, 4, 8, 16, 32)  # sheets of a forward pass that are measured
 LONG_TEXT = 128  # tokens of instruction, template and short text that few fonts exceed
 WORTH_IT = 1.03  # a larger step has to be so much faster, for the memory it takes
 ALIGNMENT = 8  # tokens, for the matrix units
-LEAST_COSINE = 0.99  # a mistake of structure is far below, bfloat16 and another batch above .999
+MIN_COSINE = 0.99  # a mistake of structure is far below, bfloat16 and another batch above .999
 READERS = 8  # threads that decode sheets
 
 Result = Vector | FontError
@@ -148,7 +148,7 @@ class Qwen3VL:
             batch = self._on_device([self._sample(pixels), self._sample(pixels[:, ::-1], 5)])
             ours, theirs = self._forward(*batch), self._plain(*batch)
         cosine = float(torch.nn.functional.cosine_similarity(ours, theirs).min())
-        if not cosine >= LEAST_COSINE:
+        if not cosine >= MIN_COSINE:
             raise UserError(
                 f"With this version of transformers the fast path computes other vectors than the "
                 f"model does (cosine {cosine:.3f}): install the version that was tested."

@@ -1,0 +1,101 @@
+"""How long a run takes that finds nothing to do: the usual night."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from psycopg import sql
+
+from eval.bench.search_table import drop_indexes
+from indexer import spaces
+from indexer.database import local, schema
+from indexer.database.connect import Connection, Database
+from indexer.embed.measured.embedder import MeasuredTraits
+from indexer.embed.ngrams import HashedNgrams
+from indexer.job.pending import pending
+from indexer.job.store import RECORD, JobRun
+from indexer.sheet.render import SheetSpec
+from indexer.spaces import SERVING_COLUMN, Space
+from indexer.text import LIGHT
+
+RUNS = 5
+FONTS = """
+    insert into public.fonts (name, category, tags, description, files)
+    select 'Font ' || n, 'serif', '{latin,latin-ext}', repeat('A quiet face for long reading. ', 8),
+           jsonb_build_object('400', 'https://fonts.example/' || n || '.ttf', '700', 'https://fonts.example/b')
+    from generate_series(1, %s) n
+"""
+VECTORS = sql.SQL("update public.fonts set {column} = array_fill(1, array[4096])::{type}")
+FILES = """
+    insert into font_index.files (url, sha256, size, origin)
+    select 'https://fonts.example/' || n || '.ttf', md5(n::text), 1, 'made' from generate_series(1, %s) n
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Idle:
+    """Seconds of wall clock of the whole command, start of the interpreter included."""
+
+    rows: int
+    median: float
+    max: float
+
+
+def bench_idle(rows: int) -> Idle:
+    """Fill a table with `rows` fonts that are up to date on both legs, and time `indexer backfill`."""
+    with tempfile.TemporaryDirectory() as folder:
+        conninfo = local.start(Path(folder))
+        try:
+            _fill(conninfo, rows)
+            seconds = [_timed_backfill(conninfo) for _ in range(RUNS)]
+        finally:
+            local.stop(Path(folder))
+    return Idle(rows=rows, median=median(seconds), max=max(seconds))
+
+
+def _fill(conninfo: str, rows: int) -> None:
+    schema.upgrade(conninfo)
+    with Database(conninfo=conninfo, label="bench").open() as connection:
+        drop_indexes(connection)  # nothing searches here, and equal vectors make a slow graph
+        connection.execute(FONTS, [rows])
+        connection.execute(FILES, [rows])
+        _up_to_date(connection, spaces.vl_space(MeasuredTraits(), SheetSpec(), LIGHT))
+        _up_to_date(connection, spaces.text_space(HashedNgrams()))
+        connection.execute("vacuum analyze")
+
+
+def _timed_backfill(conninfo: str) -> float:
+    begin = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "indexer", "backfill", "--vl-embedder", "measured-traits"],
+        env={**os.environ, "DATABASE_URL": conninfo},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    seconds = time.perf_counter() - begin
+    if done.stdout.count(" 0 embedded") != len(SERVING_COLUMN):
+        raise RuntimeError(f"there was work to do: {done.stdout}")
+    return seconds
+
+
+def _up_to_date(connection: Connection, space: Space) -> None:
+    """Make it look as if every font had been indexed: the job's own hashes, made-up vectors."""
+    spaces.register(connection, space)
+    run = JobRun.start(connection, space, {})
+    rows = [
+        (font.font_id, space.id, font.input_hash, font.file_sha256, run.id, None)
+        for font in pending(connection, space)
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(RECORD, rows)
+    column, kind = SERVING_COLUMN[space.leg], "vector" if space.leg == "text" else "halfvec"
+    connection.execute(VECTORS.format(column=column, type=sql.Identifier(kind)))
+    run.finish("finished", {}, {})

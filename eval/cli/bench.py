@@ -1,0 +1,158 @@
+"""eval bench and eval plan: how fast the parts are, and what a host would take."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from eval.bench.flops import plan, table
+from eval.bench.fonts import bench_fonts
+from eval.bench.idle import bench_idle
+from eval.bench.search import bench_search
+from eval.bench.vectors import NOISE
+from eval.cli.options import RANDOM_WEIGHTS, sheet_options
+from indexer.cli.options import AS_JSON
+from indexer.embed.qwen.devices import named
+from indexer.terminal import notice
+
+
+@click.group("bench")
+def bench_group() -> None:
+    """How fast the parts run on this machine: python -m eval bench fonts FOLDER"""
+
+
+@bench_group.command("fonts")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@AS_JSON
+def fonts_command(paths: tuple[Path, ...], as_json: bool) -> None:
+    """Time sheets and traits of the fonts in PATHS, in processor time of one core."""
+    timings = bench_fonts(paths)
+    if as_json:
+        click.echo(json.dumps({stage: asdict(timing) for stage, timing in timings.items()}))
+        return
+    for stage, timing in timings.items():
+        click.echo(f"{stage + ':':7} {timing}")
+
+
+@bench_group.command("idle")
+@click.option("--rows", type=click.IntRange(min=1), default=20_000, show_default=True)
+@AS_JSON
+def idle_command(rows: int, as_json: bool) -> None:
+    """Time `indexer backfill` on a table of ROWS fonts where nothing is pending.
+
+    The table is made on an embedded Postgres of its own, which is removed afterwards.
+    """
+    timing = bench_idle(rows)
+    if as_json:
+        click.echo(json.dumps(asdict(timing)))
+        return
+    click.echo(
+        f"{rows} fonts, nothing pending: median {timing.median:.2f} s, max {timing.max:.2f} s"
+    )
+
+
+@bench_group.command("search")
+@click.option("--rows", type=click.IntRange(min=1), default=20_000, show_default=True)
+@click.option("--queries", type=click.IntRange(min=1), default=100, show_default=True)
+@click.option("--match-count", type=click.IntRange(1, 200), default=20, show_default=True)
+@click.option(
+    "--noise", type=click.FloatRange(0, 1, max_open=True), default=NOISE, show_default=True,
+    help="How far queries are from any font: the share of their energy.",
+)  # fmt: skip
+@AS_JSON
+def search_command(rows: int, queries: int, match_count: int, noise: float, as_json: bool) -> None:
+    """Time match_fonts_hybrid on ROWS made-up fonts, beside exact scans and Supabase's hybrid_search.
+
+    The table is made on an embedded Postgres of its own, which is removed afterwards; 200,000 fonts
+    take 9 GB of disk and a quarter of an hour. A slow contender gets fewer of the queries.
+    """
+    result = bench_search(rows, queries=queries, match_count=match_count, noise=noise)
+    click.echo(json.dumps(asdict(result)) if as_json else result)
+
+
+@bench_group.command("embed")
+@click.option(
+    "--model",
+    metavar="MODEL",
+    help="tiny (always of random weights), 2b, 8b, or another checkpoint (folder or hub id). "
+    "Default: tiny without a GPU, else 2b.",
+)
+@RANDOM_WEIGHTS
+@click.option("--sheets", type=click.IntRange(min=2), help="Default: 256 on a GPU, 16 without.")
+@click.option("--device", default="auto", show_default=True, help="cuda, cuda:1 or cpu.")
+@sheet_options
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
+@click.option(
+    "--compile/--no-compile",
+    "compiled",
+    default=None,
+    help="Compiled layers too. Default: on a GPU.",
+)
+@click.option("--force", is_flag=True, help="Even if it takes this CPU hours.")
+@AS_JSON
+def embed_command(model: str | None, as_json: bool, **options: Any) -> None:
+    """Time how sheets are embedded, beside sentence-transformers and the plain upstream loop.
+
+    All have the same weights and the same sheets, in one process, in turn. Slow ones get fewer sheets.
+
+    \b
+    Example:  python -m eval bench embed --model 8b --random-weights --sheets 512
+    """
+    from eval.bench.embed import bench_embed  # noqa: PLC0415 - it imports torch
+
+    result = bench_embed(model, say=notice, **options)
+    click.echo(json.dumps(asdict(result)) if as_json else result)
+
+
+@bench_group.command("job")
+@click.option(
+    "--model",
+    metavar="MODEL",
+    default="tiny",
+    show_default=True,
+    help="tiny (always of random weights), 2b, 8b, or another checkpoint (folder or hub id).",
+)
+@RANDOM_WEIGHTS
+@click.option("--fonts", type=click.IntRange(min=1), default=200, show_default=True)
+@sheet_options
+@click.option(
+    "--devices", metavar="LIST", help="cuda:0,cuda:1 or cpu. Default: all GPUs, else the CPU."
+)
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
+@AS_JSON
+def job_command(model: str, devices: str | None, as_json: bool, **options: Any) -> None:
+    """Time the whole backfill beside embedding alone, in the same card processes.
+
+    Cold: every font is rendered. Warm: the sheets are in the cache. The database is an embedded
+    Postgres of its own, which is removed afterwards.
+
+    \b
+    Example:  python -m eval bench job --model 2b --random-weights --fonts 2000
+    """
+    from eval.bench.job import bench_job  # noqa: PLC0415 - it needs the extra vl
+
+    result = bench_job(model, devices=named(devices), say=notice, **options)
+    click.echo(json.dumps(asdict(result)) if as_json else result)
+
+
+@click.command("plan")
+@click.option(
+    "--tflops", default=71.0, show_default=True, help="Dense bf16 of a card; 71: RTX 3090."
+)
+@click.option("--cards", type=click.IntRange(min=1), default=2, show_default=True)
+@click.option(
+    "--utilisation",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.5,
+    show_default=True,
+    help="The share of it that is reached.",
+)
+@AS_JSON
+def plan_command(tflops: float, cards: int, utilisation: float, as_json: bool) -> None:
+    """What a sheet costs and how long fonts take, on paper: python -m eval plan --cards 1"""
+    planned = plan(tflops, cards, utilisation)
+    click.echo(json.dumps([asdict(row) for row in planned]) if as_json else table(planned))

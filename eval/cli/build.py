@@ -1,0 +1,237 @@
+"""`python -m eval build`: datasets, each by one command that makes the same one again."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import ParamSpec
+
+import click
+
+from eval.datasets.building import Built, assemble, google_families
+from eval.datasets.dataset import AboutDataset, Font, Judgments, Query, refusal, save
+from eval.datasets.google import build_google
+from eval.datasets.importers import (
+    exhaustive,
+    read_fonts,
+    read_judgments,
+    read_labels,
+    read_queries,
+    read_tags,
+)
+from eval.datasets.measured import build_measured, measure_families
+from eval.datasets.tags import build_tags
+from eval.datasets.toy import build_toy
+from indexer.catalog.directory import read_directory
+from indexer.errors import UserError
+from indexer.fetch.files import FontFiles
+from indexer.job.ahead import Preparer
+from indexer.settings import Settings
+from indexer.terminal import notice
+
+P = ParamSpec("P")
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+OUT = click.option(
+    "--out", required=True, type=click.Path(file_okay=False, path_type=Path),
+    help="The folder to write; a dataset that stands there is replaced.",
+)  # fmt: skip
+FAMILIES = click.option(
+    "--families", type=click.IntRange(min=1), default=200, show_default=True,
+    help="So many of those whose files can be had, in the order of indexer import fontsource.",
+)  # fmt: skip
+COLLAPSE = click.option(
+    "--collapse", "collapsed", is_flag=True,
+    help="Near-duplicate families (Noto Sans and its scripts) count as one.",
+)  # fmt: skip
+
+
+@click.group("build")
+def build_group() -> None:
+    """Make a dataset: python -m eval build toy --out datasets/toy"""
+
+
+def _made(command: Callable[P, Built]) -> Callable[P, None]:
+    """Writes what the command built into `out`, and says what it is."""
+
+    @functools.wraps(command)
+    def write(*args: P.args, **kwargs: P.kwargs) -> None:
+        out = kwargs["out"]
+        assert isinstance(out, Path)
+        try:
+            built = command(*args, **kwargs)
+            save(built.dataset, out)
+        except UserError as error:
+            raise click.ClickException(str(error)) from error
+        click.echo(built)
+
+    return write
+
+
+@build_group.command("toy")
+@OUT
+@_made
+def build_toy_command(out: Path) -> Built:
+    """Fonts drawn by code, and queries that their parameters answer exactly.
+
+    \b
+    Example:  python -m eval build toy --out datasets/toy
+    """
+    return build_toy(out)
+
+
+@build_group.command("google")
+@OUT
+@FAMILIES
+@COLLAPSE
+@_made
+def build_google_command(out: Path, families: int, collapsed: bool) -> Built:
+    """Families of Google Fonts, with proxy labels from their categories and scripts.
+
+    \b
+    Example:  python -m eval build google --families 200 --out datasets/google
+    """
+    chosen, origin = google_families(FontFiles.from_settings(Settings(), notice=notice), families)
+    return build_google(chosen, origin, collapsed=collapsed)
+
+
+@build_group.command("tags")
+@click.option(
+    "--labels", required=True, type=FILE,
+    help="JSON, family to list of tags; or CSV, Family,Group/Tag,Weight.",
+)  # fmt: skip
+@click.option("--license", "license_", required=True, help="Of the tags, such as CC0-1.0.")
+@click.option("--tagged", is_flag=True, help="Only families that have a tag: all are judged then.")
+@OUT
+@FAMILIES
+@COLLAPSE
+@_made
+def build_tags_command(
+    labels: Path, license_: str, tagged: bool, out: Path, families: int, collapsed: bool
+) -> Built:
+    """Families of Google Fonts, and what people have tagged them with.
+
+    \b
+    Example:  python -m eval build tags --labels font-library-tags.json --license CC0-1.0 --out tags
+    """
+    read = read_tags(labels)
+    wanted = (lambda name: bool(read.get(name))) if tagged else (lambda name: True)
+    chosen, origin = google_families(
+        FontFiles.from_settings(Settings(), notice=notice), families, among=wanted
+    )
+    digest = hashlib.sha256(labels.read_bytes()).hexdigest()[:16]
+    made_by = f"python -m eval build tags --labels {labels.name} --families {families}"
+    made_by += f"{' --tagged' if tagged else ''}, from {origin} and tags of SHA-256 {digest}"
+    return build_tags(chosen, read, made_by=made_by, license_=license_, collapsed=collapsed)
+
+
+@build_group.command("measured")
+@click.option(
+    "--fonts", type=click.Path(exists=True, path_type=Path),
+    help="A folder with fonts, instead of families of Google Fonts.",
+)  # fmt: skip
+@OUT
+@FAMILIES
+@COLLAPSE
+@_made
+def build_measured_command(fonts: Path | None, out: Path, families: int, collapsed: bool) -> Built:
+    """Fonts, and queries such as "high contrast condensed" that their outlines decide.
+
+    With --fonts the dataset holds addresses of this machine.
+
+    \b
+    Example:  python -m eval build measured --families 200 --out datasets/measured
+              python -m eval build measured --fonts /usr/share/fonts --out datasets/system
+    """
+    settings = Settings()
+    files = FontFiles.from_settings(settings, notice=notice)
+    if fonts:
+        found = read_directory(fonts)
+        for problem in found.problems:
+            notice(f"passed over {problem.path}: {problem.reason}")
+        chosen = list(found.families)
+        made_by = f"python -m eval build measured --fonts {fonts.name}"
+    else:
+        chosen, origin = google_families(files, families)
+        made_by = f"python -m eval build measured --families {families}, from {origin}"
+    traits, failed = measure_families(chosen, Preparer.from_settings(settings, files))
+    for name, reason in failed.items():
+        notice(f"passed over {name}: {reason}")
+    return build_measured(chosen, traits, made_by=made_by, collapsed=collapsed)
+
+
+@build_group.command("import")
+@click.option("--fonts", required=True, type=FILE, help="corpus.*.json: a list of fonts.")
+@click.option("--queries", required=True, type=FILE, help="queries.*.json: id, text and class.")
+@click.option("--labels", type=FILE, help="labels.*.json: query id to names, or to name and grade.")
+@click.option("--judgments", type=FILE, help='Instead: a judge\'s file, {"judgments": …}.')
+@click.option(
+    "--exhaustive", "whole", is_flag=True,
+    help="Who labelled looked at all fonts: those that are not named are not relevant.",
+)  # fmt: skip
+@click.option("--name", default="imported", show_default=True)
+@click.option("--description", default="Imported; see made_by.", help="What labels are worth.")
+@click.option("--license", "license_", required=True, help="Of queries and labels.")
+@click.option("--source", default="Google Fonts", show_default=True, help="Of fonts without one.")
+@click.option(
+    "--truth-tag", "truth_tags", multiple=True,
+    help="A tag that decides labels, so that no font may hold it; repeatable.",
+)  # fmt: skip
+@OUT
+@COLLAPSE
+@_made
+def build_import_command(
+    fonts: Path,
+    queries: Path,
+    labels: Path | None,
+    judgments: Path | None,
+    whole: bool,
+    name: str,
+    description: str,
+    license_: str,
+    source: str,
+    truth_tags: tuple[str, ...],
+    out: Path,
+    collapsed: bool,
+) -> Built:
+    """Fonts, queries and labels from files of other evaluations.
+
+    \b
+    Example:  python -m eval build import --fonts corpus.200.json --queries queries.json
+                --labels labels.json --exhaustive --license CC0-1.0 --out datasets/imported
+    """
+    judged = labels or judgments
+    if judged is None or (labels and judgments):
+        raise click.UsageError("Give either --labels or --judgments.")
+    corpus, asked = read_fonts(fonts, source=source), read_queries(queries)
+    grades = read_labels(judged) if labels else read_judgments(judged)
+    _refuse_strangers(corpus, asked, grades, judged)
+    if whole:
+        grades = exhaustive(grades, [font.id for font in corpus])
+    about = AboutDataset(
+        name=name,
+        version="1",
+        description=description,
+        license=license_,
+        made_by=f"python -m eval build import, from {fonts.name}, {queries.name}, {judged.name}",
+        ground_truth_tags=truth_tags,
+    )
+    return assemble(about, corpus, asked, grades, collapsed=collapsed)
+
+
+def _refuse_strangers(
+    fonts: Sequence[Font], queries: Sequence[Query], grades: Judgments, path: Path
+) -> None:
+    """Raises UserError for labels of what is neither asked nor searched: they would be lost."""
+    known, asked = {font.id for font in fonts}, {query.id for query in queries}
+    problems = [f"there is no query {query!r}" for query in grades if query not in asked]
+    problems += [
+        f"{query}: there is no font {name!r}"
+        for query, row in grades.items()
+        for name in row
+        if name not in known
+    ]
+    if problems:
+        raise refusal(f"{path} does not fit the fonts and queries", problems)

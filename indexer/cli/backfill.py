@@ -1,0 +1,136 @@
+"""indexer backfill and indexer sync"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from indexer.cli.options import vl_options
+from indexer.database.connect import Connection, opened
+from indexer.fetch.files import FontFiles
+from indexer.job.backfill import BackfillOptions, backfill, planned
+from indexer.job.pending import Selection
+from indexer.job.revalidate import revalidate
+from indexer.settings import Settings
+from indexer.terminal import notice, progress_bar
+
+JOB_OPTIONS = (
+    click.option("--limit", type=click.IntRange(min=1), help="At most so many fonts per leg."),
+    click.option("--only", multiple=True, metavar="FONT", help="Just this font (name or id); repeatable."),
+    click.option("--dry-run", is_flag=True, help="Say what would be done and why; change nothing."),
+    click.option("--retry-failed", is_flag=True, help="Try waiting and quarantined fonts now."),
+    click.option(
+        "--vl-text", type=click.Choice(["light/1", "described/1", "none"]),
+        help="The short text beside the sheet; described/1 holds the description too. "
+        "Default: as the serving space has it, light/1 at first.",
+    ),
+    click.option(
+        "--text-embedder", type=click.Choice(["auto", "provider", "hashed-ngrams", "none"]),
+        default="auto", show_default=True,
+        help="What fills fonts.embedding. auto: the configured service, else hashed-ngrams where "
+        "the column holds no vectors of the product's.",
+    ),
+    click.option(
+        "--overwrite-text", is_flag=True, help="Replace the product's vectors in fonts.embedding too."
+    ),
+    click.option(
+        "--files", type=click.Choice(["auto", "cdn", "npm"]), default="auto", show_default=True,
+        help="Where files of Fontsource come from. auto: npm where the CDN cannot be reached.",
+    ),
+    click.option("--processes", type=click.IntRange(min=1), help="Rendering processes; default: cores - 1."),
+)  # fmt: skip
+
+
+def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    command = vl_options(command)
+    for option in reversed(JOB_OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.command("backfill")
+@job_options
+def backfill_command(dry_run: bool, **options: Any) -> None:
+    """Embed every font whose vectors are missing or out of date.
+
+    What is up to date costs nothing, so running it again embeds nothing. A font that fails is
+    recorded (see: indexer status) and tried again later; the exit code is then 1.
+
+    \b
+    Example:  indexer backfill --dry-run
+              indexer backfill --limit 100
+    """
+    settings, wanted = Settings(), _options(**options)
+    files = FontFiles.from_settings(settings, wanted.files, notice=notice)
+    with opened(settings, notice) as connection:
+        _run(connection, settings, files, wanted, dry_run=dry_run)
+
+
+@click.command("sync")
+@click.option(
+    "--max-age", type=click.FloatRange(min=0), default=168, show_default=True, metavar="HOURS",
+    help="Look again at files that were last looked at longer ago.",
+)  # fmt: skip
+@job_options
+def sync_command(max_age: float, dry_run: bool, **options: Any) -> None:
+    """The nightly run: look again at the font files, then embed what is new or has changed.
+
+    \b
+    Example:  indexer sync
+    """
+    settings, wanted = Settings(), _options(**options)
+    files = FontFiles.from_settings(settings, wanted.files, notice=notice)
+    with opened(settings, notice) as connection:
+        if not dry_run:
+            found = revalidate(connection, files, timedelta(hours=max_age))
+            click.echo(f"files: {found.checked} looked at, {found.changed} changed")
+            for message in found.unreachable:
+                notice(f"kept as it was: {message}")
+        _run(connection, settings, files, wanted, dry_run=dry_run)
+
+
+def _options(
+    only: tuple[str, ...], retry_failed: bool, overwrite_text: bool, **options: Any
+) -> BackfillOptions:
+    selection = Selection(only=only or None, retry_failed=retry_failed, overwrite=overwrite_text)
+    return BackfillOptions(selection=selection, **options)
+
+
+def _run(
+    connection: Connection,
+    settings: Settings,
+    files: FontFiles,
+    options: BackfillOptions,
+    *,
+    dry_run: bool,
+) -> None:
+    if dry_run:
+        _explain(connection, settings, options)
+        return
+    failed = 0
+    for space, progress in backfill(
+        connection, settings, files, options, say=notice, progress_bar=progress_bar
+    ):
+        click.echo(f"{space.leg}: {progress}")
+        failed += progress.failed
+    if failed:
+        sys.exit(1)
+
+
+def _explain(connection: Connection, settings: Settings, options: BackfillOptions) -> None:
+    for space, fonts in planned(connection, settings, options, say=notice):
+        work = [font for font in fonts if font.workable][: options.limit]
+        reasons = Counter(font.reason for font in fonts)
+        summary = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+        click.echo(
+            f"{space.leg}: would embed {len(work)} fonts into {space} ({summary or 'none pending'})"
+        )
+        for font in work[:20]:
+            click.echo(f"  {font.name}: {font.reason}")
+        if len(work) > 20:
+            click.echo(f"  … and {len(work) - 20} more")

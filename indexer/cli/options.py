@@ -1,0 +1,57 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from indexer.choose import VLOptions
+
+VL_OPTIONS = (
+    click.option(
+        "--vl-embedder", metavar="MODEL",
+        help="What embeds sheets: 8b, 2b (Qwen3-VL-Embedding), another checkpoint (folder or hub id), "
+        "remote, measured-traits, or auto: by the free memory of the GPUs. Default: what made the "
+        "serving vectors; auto at first.",
+    ),
+    click.option("--vl-revision", metavar="COMMIT", help="Of the checkpoint. Default: a pinned one."),
+    click.option(
+        "--dim", type=click.IntRange(64, 4096),
+        help="Dimensions of the vl vectors (Matryoshka). Default: the model's own.",
+    ),
+    click.option(
+        "--devices", metavar="LIST",
+        help="cuda:0,cuda:1 or cpu. Default: the GPUs with room for the model.",
+    ),
+    click.option(
+        "--shard", is_flag=True,
+        help="Spread one model over all devices if it fits none: its layers then run in turn.",
+    ),
+)  # fmt: skip
+
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def vl_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Choose the embedder of sheets; the command gets one argument `vl` for all of them."""
+
+    @functools.wraps(command)
+    def collected(
+        vl_embedder: str | None,
+        vl_revision: str | None,
+        dim: int | None,
+        devices: str | None,
+        shard: bool,
+        **others: Any,
+    ) -> Any:
+        vl = VLOptions(
+            embedder=vl_embedder, revision=vl_revision, dimension=dim, devices=devices, shard=shard
+        )
+        return command(vl=vl, **others)
+
+    for option in reversed(VL_OPTIONS):
+        collected = option(collected)
+    return collected

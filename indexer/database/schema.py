@@ -1,0 +1,234 @@
+"""The database's schema: Alembic's revisions, run, printed, and insisted on.
+
+Alembic and SQLAlchemy are imported where they are needed: they take a third of a second, and most
+commands only want to know the head.
+"""
+
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from indexer.errors import UserError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from sqlalchemy.engine import Connection as AlchemyConnection
+
+PACKAGE = Path(__file__).parents[1]
+CURRENT = "select version_num from font_index.alembic_version"
+
+# A migration that waits for a lock makes all later readers wait behind it, and Supabase's API ends their calls
+# after 3 s (anon): it gives up before that, and tries again after a pause. Ten tries, two minutes in all.
+GUARDS = ("set lock_timeout = '2s';", "set statement_timeout = '60s';")
+PAUSES = (1.0, 2.0, 4.0, 6.0, 9.0, 13.0, 17.0, 22.0, 28.0)
+
+VECTOR_VERSION = """
+    select extversion from pg_extension
+    where extname = 'vector' and string_to_array(extversion, '.')::int[] < array[0, 8, 4]
+"""
+WRITABLE_BY_ANYONE = """
+    select from pg_class c join pg_roles r on r.rolname = 'anon'
+    where c.oid = 'public.fonts'::regclass and not c.relrowsecurity
+      and (has_any_column_privilege(r.oid, c.oid, 'INSERT, UPDATE')
+           or has_table_privilege(r.oid, c.oid, 'DELETE, TRUNCATE'))
+"""
+# of sql/0004_indexes.sql
+INDEXES = ("fonts_embedding_joint_hnsw", "fonts_fts_gin")
+UNUSABLE_INDEXES = """
+    select wanted, i.indexrelid is null
+    from unnest(%s::text[]) as wanted
+    left join pg_index i on i.indexrelid = to_regclass('public.' || wanted)
+    where i.indisvalid is not true
+"""
+
+
+def resource(name: str) -> Path:
+    """The folder `migrations` or `sql`: inside the installed package, or at the top of a checkout."""
+    packaged = PACKAGE / name
+    return packaged if packaged.is_dir() else PACKAGE.parent / name
+
+
+def revisions() -> list[str]:
+    """Every revision of this version, oldest first: the numbers that their files begin with."""
+    files = sorted((resource("migrations") / "versions").glob("[0-9]*.py"))
+    return [file.stem.partition("_")[0] for file in files]
+
+
+def current(connection: psycopg.Connection[Any]) -> str | None:
+    """The revision that the database is at, None before the first."""
+    if connection.execute("select to_regclass('font_index.alembic_version')").fetchone() == (None,):
+        return None
+    row = connection.execute(CURRENT).fetchone()
+    return str(row[0]) if row else None
+
+
+def require_head(connection: psycopg.Connection[Any]) -> None:
+    """Raises UserError unless the database is at this version's head."""
+    found, known = current(connection), revisions()
+    if found == known[-1]:
+        return
+    require_known(found)
+    state = f"at revision {found}" if found else "not set up"
+    raise UserError(
+        f"The database is {state}; revision {known[-1]} is needed. Run: indexer migrate"
+    )
+
+
+def require_known(found: str | None) -> None:
+    """Raises UserError where the database, or a user, names a revision of a later version."""
+    if found is not None and found not in revisions():
+        raise UserError(
+            f"The database is at revision {found}, which this version does not know. "
+            "Upgrade fontsight; do not migrate down."
+        )
+
+
+def upgrade(
+    conninfo: str, revision: str = "head", notice: Callable[[str], None] | None = None
+) -> None:
+    """Bring a database to a revision. Each revision is a transaction of its own.
+
+    Raises UserError where others hold the locks that it needs, or migrate too, for two minutes.
+    """
+    from alembic import command
+
+    with connected(conninfo) as connection:
+        command.upgrade(config(connection, notice=notice), revision)
+
+
+def downgrade(conninfo: str, revision: str, notice: Callable[[str], None] | None = None) -> None:
+    from alembic import command
+
+    with connected(conninfo) as connection:
+        command.downgrade(config(connection, notice=notice), revision)
+
+
+def advice(connection: psycopg.Connection[Any]) -> list[str]:
+    """What a migrated database's owner should know, in sentences. Nothing of it stops the job."""
+    found = []
+    if row := connection.execute(VECTOR_VERSION).fetchone():
+        found.append(
+            f"pgvector {row[0]} is installed; 0.8.4 fixes HNSW indexes that overflow, or go wrong under "
+            "vacuum. Upgrade the server's pgvector, then run: alter extension vector update"
+        )
+    if connection.execute(WRITABLE_BY_ANYONE).fetchone() is not None:
+        found.append(
+            "public.fonts may be written by everybody who has the API's public key: the role anon has the "
+            "right, and row-level security is off. Your table was left as it is; to close it: "
+            'alter table public.fonts enable row level security; create policy "Fonts are readable '
+            'by everyone" on public.fonts for select using (true);'
+        )
+    for name, missing in connection.execute(UNUSABLE_INDEXES, [list(INDEXES)]).fetchall():
+        found.append(
+            f"The index public.{name} is missing, so search may be slow. "
+            "The statement that builds it is printed by: indexer migrate --sql --from 0003"
+            if missing
+            else f"The index public.{name} is not valid, so no query uses it: its build was "
+            f"interrupted. Run: reindex index concurrently public.{name}"
+        )
+    return found
+
+
+def upgrade_sql(start: str | None = None) -> str:
+    """The same upgrade as SQL text, for psql; all of it, or what follows a revision."""
+    from alembic import command
+
+    if start is not None and start not in revisions():
+        raise UserError(f"There is no revision {start}; there are {', '.join(revisions())}.")
+    output = io.StringIO()
+    command.upgrade(config(output=output), f"{start}:head" if start else "head", sql=True)
+    return output.getvalue()
+
+
+def config(
+    connection: AlchemyConnection | None = None,
+    output: io.StringIO | None = None,
+    notice: Callable[[str], None] | None = None,
+) -> Config:
+    from alembic.config import Config
+
+    settings = Config(output_buffer=output) if output else Config()
+    settings.set_main_option("script_location", str(resource("migrations")))
+    settings.attributes.update(connection=connection, notice=notice)
+    return settings
+
+
+@contextmanager
+def connected(conninfo: str) -> Iterator[AlchemyConnection]:
+    """A connection for Alembic. Errors are the driver's: SQLAlchemy's repeat whole statements."""
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.pool import NullPool
+
+    # the address goes to the driver as it is: no rewriting of URLs, no password in an error
+    engine = create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: psycopg.connect(conninfo, application_name="fontsight migrate"),
+        poolclass=NullPool,
+    )
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except DBAPIError as error:
+        if isinstance(error.orig, psycopg.Error):
+            raise error.orig from None
+        raise
+
+
+def read_sql(name: str) -> str:
+    return (resource("sql") / name).read_text(encoding="utf-8")
+
+
+def run_file(name: str) -> None:
+    """Run a file of sql/ inside a revision, or print it in --sql mode."""
+    run(read_sql(name))
+
+
+def run_each(name: str) -> None:
+    """Run a file of sql/ statement by statement: a semicolon and a blank line end one."""
+    for statement in read_sql(name).strip().split(";\n\n"):
+        run(f"{statement.removesuffix(';')};")
+
+
+def run(statement: str) -> None:
+    """Run a statement inside a revision, or print it: as it is, % and : included."""
+    from alembic import op
+
+    migration = op.get_context()
+    if migration.as_sql:
+        migration.impl.static_output(statement)
+    else:
+        assert migration.bind is not None
+        migration.bind.exec_driver_sql(statement, execution_options={"no_parameters": True})
+
+
+def say(message: str) -> None:
+    """Tell whoever waits for the migration, if they asked to be told."""
+    from alembic import context
+
+    notice: Callable[[str], None] | None = context.config.attributes.get("notice")
+    if notice is not None and not context.is_offline_mode():
+        notice(message)
+
+
+@contextmanager
+def unhurried() -> Iterator[None]:
+    """Inside, each statement is a transaction of its own and takes the time that it needs.
+
+    The guards stand again afterwards; after an error, from the next try on.
+    """
+    from alembic import op
+
+    with op.get_context().autocommit_block():
+        run("set statement_timeout = 0;")
+        yield
+        for guard in GUARDS:
+            run(guard)

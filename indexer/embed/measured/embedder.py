@@ -1,0 +1,132 @@
+"""Measured traits as vectors, and the words of a query in the same space, by a lexicon.
+
+Geometry. A font's place t on an axis, from -1 to 1, becomes a point on a half circle:
+(cos(t * 90 degrees), sin(t * 90 degrees)). An end of an axis, and its middle too ("regular
+weight"), is then a direction that a query can point in, and every axis adds the same length to every
+document. An axis that could not be measured adds that length in a dimension of its own, which no
+query has. So all documents are equally long: a query on one property ranks by that property, and
+fonts that are extreme in everything win nothing by it.
+
+Words in a document's text are read by the same lexicon into a block of their own, at a lower weight;
+a last dimension makes up for documents that say less.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from math import cos, pi, sin
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.embed.measured.axes import AXES, CONCEPTS, positions
+from indexer.embed.measured.lexicon import Lexicon, standard
+from indexer.embed.measured.reading import Reading, combine, read
+from indexer.embed.protocol import Document, Embedder, Model, Vector, normalised
+from indexer.errors import FontError, UserError
+from indexer.text import parts
+from indexer.traits import TRAITS_VERSION
+
+VERSION = 2  # of the computation here, in axes.py and in reading.py: raise it when vectors change
+DIMENSION = 256  # those in use, and room for more axes
+WORDS = 0.75  # of a document's and a query's words, so that a word weighs .56 of a measurement
+LETTERS = 0.2  # a query about letters is not about symbols, of which nothing else is measured
+MAX_SQUARED_LENGTH = 8.0  # square of the length to which a document's words are held
+UNREAD = frozenset({"Name", "Appearance"})  # names mislead ("Black Ops"); the other is the traits
+
+N = len(AXES)
+MEASURED = {axis: 3 * place for place, axis in enumerate(AXES)}  # middle, end, unknown
+SAID = {axis: 3 * N + 2 * place for place, axis in enumerate([*AXES, *CONCEPTS])}  # middle, end
+REST = 3 * N + 2 * len(SAID)
+
+
+class MeasuredTraits(Embedder):
+    """Embedder of measured traits, of the words beside them, and of queries about either."""
+
+    def __init__(self, lexicon: Lexicon | None = None) -> None:
+        self._lexicon = lexicon or standard()
+
+    @property
+    def model(self) -> Model:
+        made_of = f"{self._lexicon.revision} traits/{TRAITS_VERSION} measured/{VERSION}"
+        revision = hashlib.sha256(made_of.encode()).hexdigest()[:12]
+        return Model(name="measured-traits", revision=revision, dimension=DIMENSION)
+
+    @property
+    def batch_size(self) -> int:
+        return 512
+
+    def embed_documents(self, documents: Sequence[Document]) -> list[Vector | FontError]:
+        """Of the traits and of the text, where there is one; FontError without any trait."""
+        return [self._embed(document) for document in documents]
+
+    def embed_query(self, text: str) -> Vector:
+        """Raises UserError where the lexicon knows none of the words, or they cancel out."""
+        readings = read(text, self._lexicon)
+        points = combine(readings)
+        vector = np.zeros(DIMENSION)
+        for axis, point in points.items():
+            if axis in AXES:
+                _put(vector, MEASURED[axis], point)
+            _put(vector, SAID[axis], point, WORDS)
+        if not np.linalg.norm(vector) > 1e-6:
+            reason = "takes back what it says" if readings else "has no word that the lexicon knows"
+            raise UserError(
+                f"{text[:80]!r} {reason}. Measured traits understand words for how letters look: "
+                "bold, condensed, large x-height, high contrast, slab serif, handwritten, art deco."
+            )
+        if "symbols" not in points:
+            _put(vector, MEASURED["symbols"], (0.0, -LETTERS))
+        return normalised(vector)
+
+    def explain(self, text: str) -> list[tuple[str, dict[str, float]]]:
+        """What is understood of a text, in its order: (phrase, weight by axis or concept).
+
+        A weight is negative towards the minus end of the axis; "axis (middle)" is its middle.
+        """
+        return [(reading.phrase, _weights(reading)) for reading in read(text, self._lexicon)]
+
+    def _embed(self, document: Document) -> Vector | FontError:
+        measured = positions(document.traits) if document.traits else {}
+        if not measured:
+            return FontError("embed", "Nothing of it could be measured.")
+        vector = np.zeros(DIMENSION)
+        for axis, start in MEASURED.items():
+            if axis in measured:
+                angle = measured[axis] * pi / 2
+                _put(vector, start, (cos(angle), sin(angle)))
+            else:
+                vector[start + 2] = 1.0
+        said = self._said(document.text or "")
+        length = sum(middle**2 + end**2 for middle, end in said.values())
+        scale = min(1.0, (MAX_SQUARED_LENGTH / length) ** 0.5) if length else 0.0
+        for axis, point in said.items():
+            _put(vector, SAID[axis], point, WORDS * scale)
+        vector[REST] = WORDS * max(MAX_SQUARED_LENGTH - length * scale**2, 0.0) ** 0.5
+        return normalised(vector)
+
+    def _said(self, text: str) -> Mapping[str, tuple[float, float]]:
+        return combine(
+            reading
+            for label, value in parts(text)
+            if label not in UNREAD
+            for reading in read(value, self._lexicon)
+        )
+
+
+def _put(
+    vector: NDArray[np.float64], start: int, point: tuple[float, float], weight: float = 1.0
+) -> None:
+    vector[start] = weight * point[0]
+    vector[start + 1] = weight * point[1]
+
+
+def _weights(reading: Reading) -> dict[str, float]:
+    weights = {}
+    for axis, (middle, end) in reading.coordinates.items():
+        if abs(end) > 0.005:
+            weights[axis] = round(end, 2)
+        if abs(middle) > 0.005:
+            weights[f"{axis} (middle)"] = round(middle, 2)
+    return weights

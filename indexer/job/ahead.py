@@ -1,0 +1,151 @@
+"""Preparing fonts ahead of the embedder: threads fetch, processes render."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
+
+from indexer.errors import FontError, UserError
+from indexer.fetch.files import FetchedFile, FontFiles
+from indexer.fontfile import describe
+from indexer.job.pending import Claim
+from indexer.job.prepare import Prepared, PreparedCache, prepare_file, start_process
+from indexer.job.store import SeenFile
+from indexer.settings import Settings
+from indexer.sheet.render import SheetSpec
+
+MAX_SECONDS_PER_FONT = 60  # an ordinary font takes a fifth of a second
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What preparing one claimed font came to."""
+
+    claim: Claim
+    file: SeenFile | None = None  # None where it could not be fetched, or is not needed
+    prepared: Prepared | None = None  # None where it failed, or is not needed
+    error: FontError | None = None
+
+
+class Preparer:
+    """Prepares a stream of fonts in order, some of them ahead of the one that is asked for.
+
+    A font that crashes its process, or exceeds the time or memory limit, yields a FontError; the
+    others are not touched by it.
+    """
+
+    def __init__(
+        self,
+        files: FontFiles,
+        spec: SheetSpec,
+        cache: PreparedCache,
+        *,
+        processes: int | None = None,
+    ) -> None:
+        self._files = files
+        self._spec = spec
+        self._cache = cache
+        self.processes = processes or max(1, (os.cpu_count() or 2) - 1)
+        self._rendering: set[ProcessFuture[Prepared]] = set()
+        self._threads = ThreadPoolExecutor(self.processes + 4, thread_name_prefix="fetch")
+        self._pool = ProcessPool(
+            self.processes,
+            initializer=start_process,
+            # fork would copy this process's threads and database connection
+            context=multiprocessing.get_context("spawn"),
+        )
+
+    @classmethod
+    def from_settings(
+        cls, settings: Settings, files: FontFiles, *, processes: int | None = None
+    ) -> Self:
+        """Of this version's ordinary sheets, kept in the cache folder."""
+        spec = SheetSpec()
+        cache = PreparedCache(settings.cache_dir / "prepared", spec)
+        return cls(files, spec, cache, processes=processes)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._threads.shutdown(wait=kind is None, cancel_futures=True)
+        if kind:
+            for future in list(self._rendering):
+                future.cancel()  # type: ignore[no-untyped-call]  # or the thread that waits for it holds up the exit
+            self._pool.stop()  # type: ignore[no-untyped-call]
+        else:
+            self._pool.close()  # type: ignore[no-untyped-call]
+        self._pool.join()
+
+    def outcomes(self, claims: Iterable[Claim], *, ahead: int) -> Iterator[Outcome]:
+        """One outcome per claim, in order. Up to `ahead` claims are taken before they are needed."""
+        waiting: deque[Future[Outcome]] = deque()
+        for claim in claims:
+            waiting.append(self._threads.submit(self._outcome, claim))
+            if len(waiting) > ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+    def sheet(self, url: str) -> bytes:
+        """The glyph sheet (PNG) of the font file at an address. Raises FontError."""
+        return self._prepare(self._files.fetch(url)).sheet
+
+    def _outcome(self, claim: Claim) -> Outcome:
+        file: SeenFile | None = None
+        try:
+            if claim.url is None:
+                raise FontError("fetch", "The font has no file address in fonts.files.")
+            fetched = self._files.fetch(claim.url)
+            if claim.file_sha256 not in (None, fetched.sha256):
+                # another host has seen newer bytes than our cache holds
+                fetched = self._files.fetch(claim.url, refresh=True)
+            file = seen(claim.url, fetched)
+            return Outcome(claim=claim, file=file, prepared=self._prepare(fetched))
+        except UserError:  # nothing can be fetched by anyone: no font is to blame
+            raise
+        except Exception as error:  # noqa: BLE001 - libraries raise anything on hostile bytes
+            bad = error if isinstance(error, FontError) else describe(error, "render")
+            return Outcome(claim=claim, file=file, error=bad)
+
+    def _prepare(self, fetched: FetchedFile) -> Prepared:
+        known = self._cache.get(fetched.sha256, fetched.face_index)
+        if known is not None:
+            return known
+        work = [fetched.path, fetched.sha256, fetched.face_index, self._spec]
+        future = self._pool.schedule(prepare_file, work, timeout=MAX_SECONDS_PER_FONT)
+        self._rendering.add(future)
+        try:
+            prepared: Prepared = future.result()
+        except FutureTimeoutError:
+            raise FontError(
+                "render", f"The font was not rendered within {MAX_SECONDS_PER_FONT} seconds."
+            ) from None
+        except ProcessExpired as error:
+            raise FontError(
+                "render", f"The font crashed the renderer (exit code {error.exitcode})."
+            ) from None
+        except MemoryError:
+            raise FontError("render", "The font needs more memory than is allowed.") from None
+        finally:
+            self._rendering.discard(future)
+        self._cache.put(fetched.sha256, fetched.face_index, prepared)
+        return prepared
+
+
+def seen(url: str, fetched: FetchedFile) -> SeenFile:
+    return SeenFile(url=url, sha256=fetched.sha256, size=fetched.size, origin=fetched.origin)

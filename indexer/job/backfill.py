@@ -1,0 +1,146 @@
+"""Both legs brought up to date: which embedder fills which space, and the run that does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+
+from indexer import choose, spaces
+from indexer.catalog.rows import font_id
+from indexer.choose import NO_OPTIONS, OFFLINE, VLOptions
+from indexer.database.connect import Connection
+from indexer.embed.protocol import Embedder
+from indexer.errors import EmbedderUnavailable, UserError
+from indexer.fetch.files import FontFiles, Mode
+from indexer.job.ahead import Preparer
+from indexer.job.pending import EVERYTHING, Claim, Selection, pending
+from indexer.job.run import Progress, index
+from indexer.settings import Settings
+from indexer.sheet.render import SheetSpec
+from indexer.spaces import Space
+from indexer.text import LIGHT, TEXT_SCHEMAS, schema_of
+
+ProgressBar = Callable[[str], AbstractContextManager[Callable[[Progress], None]]]  # of a leg
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackfillOptions:
+    """What a user decides for backfill and sync."""
+
+    selection: Selection = EVERYTHING
+    limit: int | None = None  # fonts per leg
+    vl: VLOptions = NO_OPTIONS
+    vl_text: str | None = None  # None: as the serving space has it
+    text_embedder: str = "auto"
+    files: Mode = "auto"
+    processes: int | None = None
+
+
+def backfill(
+    connection: Connection,
+    settings: Settings,
+    files: FontFiles,
+    options: BackfillOptions,
+    *,
+    say: Callable[[str], None],
+    progress_bar: ProgressBar,
+) -> Iterator[tuple[Space, Progress]]:
+    """Run the job on each leg, and yield what came of it when the leg is done.
+
+    `say` is told by what each is embedded. A leg whose embedder is down does not hold up the
+    other; then EmbedderUnavailable is raised at the end. Raises UserError for an unknown font.
+    """
+    refuse_unknown(connection, options.selection)
+    down: list[EmbedderUnavailable] = []
+    for space, embedder in _legs(connection, settings, options, say):
+        with embedder:
+            may_serve = spaces.may_serve(connection, space)
+            state = spaces.register(connection, space, may_serve=may_serve)
+            if state != "active":
+                switch = f" To search by it: indexer spaces activate {space.id[:12]}" * may_serve
+                say(
+                    f"{space} is a {state} space: its vectors are kept beside the serving ones.{switch}"
+                )
+            try:
+                progress = _fill(
+                    connection, settings, files, space, embedder, options, progress_bar
+                )
+            except KeyboardInterrupt:
+                say("Stopped. What is done is kept; the next run does the rest.")
+                raise
+            except EmbedderUnavailable as error:
+                say(f"{space.leg} leg: {error}")
+                down.append(error)  # the other leg does not need it
+                continue
+        yield space, progress
+    if down:
+        raise down[0]
+
+
+def planned(
+    connection: Connection,
+    settings: Settings,
+    options: BackfillOptions,
+    *,
+    say: Callable[[str], None],
+) -> Iterator[tuple[Space, list[Claim]]]:
+    """The pending fonts of each leg, and nothing changed. Raises as `backfill` does."""
+    refuse_unknown(connection, options.selection)
+    for space, _ in _legs(connection, settings, options, say):
+        with connection.transaction(force_rollback=True):  # as if it were known already
+            may_serve = spaces.may_serve(connection, space)
+            spaces.register(connection, space, may_serve=may_serve)
+            fonts = pending(connection, space, options.selection)
+        yield space, fonts
+
+
+def refuse_unknown(connection: Connection, selection: Selection) -> None:
+    """Raises UserError where a font is named that there is not."""
+    for font in selection.only or ():
+        if font_id(connection, font) is None:
+            raise UserError(f"There is no font {font!r}: --only takes its name or its id.")
+
+
+def _fill(
+    connection: Connection,
+    settings: Settings,
+    files: FontFiles,
+    space: Space,
+    embedder: Embedder,
+    options: BackfillOptions,
+    progress_bar: ProgressBar,
+) -> Progress:
+    with ExitStack() as stack:
+        show = stack.enter_context(progress_bar(space.leg))
+        preparer = None
+        if space.sheet_spec is not None:
+            preparer = stack.enter_context(
+                Preparer.from_settings(settings, files, processes=options.processes)
+            )
+        return index(
+            connection, space, embedder, preparer,
+            selection=options.selection, limit=options.limit, show=show,
+        )  # fmt: skip
+
+
+def _legs(
+    connection: Connection, settings: Settings, options: BackfillOptions, say: Callable[[str], None]
+) -> list[tuple[Space, Embedder]]:
+    text, why = choose.for_texts(connection, options.text_embedder, settings)
+    say(f"text leg: {why}")
+    serving = spaces.active(connection, "vl")
+    sheets = choose.for_sheets(serving.model if serving else None, options.vl, settings, say)
+    offline = ", offline: measurements, no vision-language model" * (sheets.model.name == OFFLINE)
+    say(f"vl leg: {sheets.model.name}{offline}.")
+    schema = TEXT_SCHEMAS.get(options.vl_text or _serving_text(serving))
+    vl_space = spaces.vl_space(sheets, SheetSpec(), schema)
+    legs: list[tuple[Space, Embedder]] = [(vl_space, sheets)]
+    return [(spaces.text_space(text), text), *legs] if text else legs
+
+
+def _serving_text(serving: Space | None) -> str:
+    """So that a nightly run without options goes on with what was activated."""
+    if serving is None:
+        return LIGHT.name
+    return schema_of(serving.text_schema).name if serving.text_schema else "none"

@@ -1,0 +1,141 @@
+"""Which fonts need work in a space, and why: decided in SQL, by comparing hashes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from psycopg import sql
+from psycopg.rows import class_row
+
+from indexer.database.connect import Connection
+from indexer.spaces import SERVING_COLUMN, Space
+from indexer.text import schema_of
+
+Reason = Literal[
+    "new", "changed text", "changed file", "lost", "retry", "waiting", "quarantined", "leased"
+]
+WORKABLE: frozenset[Reason] = frozenset({"new", "changed text", "changed file", "lost", "retry"})
+
+# Every font with the inputs of its vector. The file that stands for a family is the upright one
+# whose weight is nearest to 400. The hash covers what the text schema uses, and the file's address;
+# the file's bytes are compared by their own hash, which is known once they were fetched.
+INPUTS = """
+    select f.id as font_id, f.name, f.category, coalesce(f.tags, array[]::text[]) as tags,
+           f.description, f.created_at, file.url, files.sha256 as file_sha256,
+           sha256(convert_to(jsonb_build_array(
+             case when %(uses_text)s then jsonb_build_array(f.name, f.category, f.tags) end,
+             case when %(uses_description)s then f.description end,
+             case when %(uses_sheet)s then file.url end)::text, 'UTF8')) as input_hash
+    from public.fonts f
+    left join lateral (
+      select entry.value as url
+      from jsonb_each_text(case jsonb_typeof(f.files) when 'object' then f.files end) entry
+      where entry.value is not null
+      order by entry.key ilike '%%italic%%',
+               abs(coalesce(substring(entry.key from '[0-9]+')::numeric, 400) - 400), entry.key
+      limit 1) file on %(uses_sheet)s
+    left join font_index.files on files.url = file.url
+"""
+# In the serving space a vector stands in public.fonts, else in font_index.embeddings. One in the
+# text column that no run of ours wrote is the product's, and stays.
+PENDING = sql.SQL(f"""
+    with inputs as ({INPUTS})
+    select i.font_id, i.name, i.category, i.tags, i.description, i.url, i.file_sha256, i.input_hash,
+           case
+             when l.expires_at > now() then 'leased'
+             when x.font_id is not null and x.input_hash = i.input_hash
+                  and x.file_sha256 is not distinct from i.file_sha256 then
+               case when x.next_try_at <= now() or %(retry_failed)s then 'retry'
+                    when x.next_try_at is null then 'quarantined' else 'waiting' end
+             when e.font_id is null then 'new'
+             when e.input_hash <> i.input_hash then 'changed text'
+             when e.file_sha256 is distinct from i.file_sha256 then 'changed file'
+             else 'lost'
+           end as reason
+    from inputs i
+    join public.fonts f on f.id = i.font_id
+    left join font_index.spaces s on s.id = %(space_id)s
+    left join font_index.embeddings e on e.space_id = %(space_id)s and e.font_id = i.font_id
+    left join font_index.failures x on x.space_id = %(space_id)s and x.font_id = i.font_id
+    left join font_index.leases l on l.space_id = %(space_id)s and l.font_id = i.font_id
+    where (e.font_id is null or e.input_hash <> i.input_hash
+           or %(uses_sheet)s and e.file_sha256 is distinct from i.file_sha256
+           or case s.state when 'active' then f.{{column}} is null else e.embedding is null end)
+      and (%(overwrite)s or e.font_id is not null or f.{{column}} is null or s.state <> 'active')
+      and (%(ids)s::uuid[] is null or f.id = any(%(ids)s))
+      and (%(only)s::text[] is null or f.name = any(%(only)s) or f.id::text = any(%(only)s))
+    order by i.created_at, i.font_id
+""")  # noqa: S608 - a constant, composed of constants
+FILE_URLS = f"""
+    with inputs as ({INPUTS})
+    select font_id, url from inputs
+    where url is not null and (%(ids)s::uuid[] is null or font_id = any(%(ids)s))
+"""  # noqa: S608 - a constant, composed of constants
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A font that needs work, with the inputs as they were when it was looked at."""
+
+    font_id: UUID
+    name: str
+    category: str | None
+    tags: Sequence[str]
+    description: str | None
+    url: str | None
+    file_sha256: str | None  # of what was last seen behind the URL, by any host
+    input_hash: bytes
+    reason: Reason
+
+    @property
+    def workable(self) -> bool:
+        return self.reason in WORKABLE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Which fonts a command asks for."""
+
+    only: tuple[str, ...] | None = None  # names or ids
+    retry_failed: bool = False  # waiting and quarantined fonts too
+    overwrite: bool = False  # vectors of the product's own too
+
+
+EVERYTHING = Selection()
+
+
+def pending(
+    connection: Connection,
+    space: Space,
+    selection: Selection = EVERYTHING,
+    ids: Sequence[UUID] | None = None,
+) -> list[Claim]:
+    """All fonts (or those of the ids) whose vector is missing or out of date, oldest first."""
+    schema = schema_of(space.text_schema) if space.text_schema else None
+    parameters = {
+        "space_id": space.id,
+        "uses_text": schema is not None,
+        "uses_description": schema is not None and schema.description,
+        "uses_sheet": space.sheet_spec is not None,
+        "overwrite": selection.overwrite or space.leg == "vl",  # the vl column is ours alone
+        "retry_failed": selection.retry_failed,
+        "only": list(selection.only) if selection.only is not None else None,
+        "ids": list(ids) if ids is not None else None,
+    }
+    statement = PENDING.format(column=SERVING_COLUMN[space.leg])
+    with connection.cursor(row_factory=class_row(Claim)) as cursor:
+        return cursor.execute(statement, parameters).fetchall()
+
+
+def file_urls(connection: Connection, ids: Sequence[UUID] | None = None) -> dict[UUID, str]:
+    """The address of the file that stands for each font; fonts without one are left out."""
+    parameters = {
+        "uses_text": False,
+        "uses_description": False,
+        "uses_sheet": True,
+        "ids": list(ids) if ids is not None else None,
+    }
+    return dict(connection.execute(FILE_URLS, parameters).fetchall())

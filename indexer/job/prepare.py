@@ -1,0 +1,80 @@
+"""From font bytes to sheet and traits: what a rendering process does, and what is kept of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+import PIL
+
+from indexer import atomic
+from indexer.errors import FontError
+from indexer.fontfile import open_font
+from indexer.sheet.render import SheetSpec, render_sheet
+from indexer.traits import TRAITS_VERSION, Traits
+from indexer.traits.measure import measure
+
+MAX_PROCESS_BYTES = 4 * 1024**3  # bytes of address space; a font bomb hits this, not the machine
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    sheet: bytes  # PNG
+    traits: Traits
+
+
+def prepare(data: bytes, face_index: int, spec: SheetSpec) -> Prepared:
+    """Pure: font bytes to sheet and traits. Raises FontError."""
+    font = open_font(data, face_index=face_index)
+    return Prepared(sheet=render_sheet(font, spec), traits=measure(font))
+
+
+def prepare_file(path: Path, sha256: str, face_index: int, spec: SheetSpec) -> Prepared:
+    """The same for a file, whose bytes must still be those of the hash. Raises FontError."""
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise FontError("fetch", "The file changed while it was read.")
+    return prepare(data, face_index, spec)
+
+
+def start_process() -> None:
+    """For processes that open fonts of others: a MemoryError of their own beyond the limit."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
+    # what fontTools thinks of a broken font is in the FontError already
+    logging.getLogger("fontTools").setLevel(logging.CRITICAL)
+    try:
+        import resource  # noqa: PLC0415 - not on every system
+    except ImportError:
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_PROCESS_BYTES, MAX_PROCESS_BYTES))
+
+
+class PreparedCache:
+    """Sheets and traits on disk, by everything that they depend on. May be deleted at any time."""
+
+    def __init__(self, folder: Path, spec: SheetSpec) -> None:
+        self._folder = folder
+        self._made_by = f"{spec.identity} pillow/{PIL.__version__} traits/{TRAITS_VERSION}"
+
+    def get(self, sha256: str, face_index: int) -> Prepared | None:
+        path = self._path(sha256, face_index)
+        try:
+            traits = Traits.from_json(json.loads(path.with_suffix(".json").read_bytes()))
+            return Prepared(sheet=path.read_bytes(), traits=traits)
+        except (OSError, ValueError, TypeError):  # not there, or cut short by a full disk
+            return None
+
+    def put(self, sha256: str, face_index: int, prepared: Prepared) -> None:
+        path = self._path(sha256, face_index)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic.write(path, prepared.sheet)
+        # last: its presence says that the pair is whole
+        atomic.write(path.with_suffix(".json"), json.dumps(prepared.traits.to_json()).encode())
+
+    def _path(self, sha256: str, face_index: int) -> Path:
+        name = hashlib.sha256(f"{sha256} {face_index} {self._made_by}".encode()).hexdigest()
+        return self._folder / name[:2] / f"{name}.png"

@@ -1,0 +1,236 @@
+"""The job: claim what is pending, prepare it ahead, embed it in batches, save each batch at once."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from itertools import islice
+
+import psycopg
+
+from indexer.database.connect import Connection
+from indexer.embed.halving import halved
+from indexer.embed.protocol import Document, Embedder, Vector
+from indexer.errors import EmbedderUnavailable, FontError
+from indexer.job.ahead import Outcome, Preparer
+from indexer.job.pending import EVERYTHING, Claim, Reason, Selection, pending
+from indexer.job.store import Indexed, JobRun, tidy
+from indexer.spaces import Space
+from indexer.text import schema_of
+
+BATCH = 32  # fonts of a claim and of a transaction, at most
+BATCHES_AHEAD = 2  # fetched and rendered, for each call of the embedder that may run at once
+
+
+@dataclass(kw_only=True)
+class Progress:
+    """What a run has done so far. Seconds are the main thread's: `prepare` is how long it waited."""
+
+    pending: int = 0
+    embedded: int = 0
+    failed: int = 0
+    held: Counter[Reason] = field(default_factory=Counter)  # left alone: leased, waiting, …
+    seconds: dict[str, float] = field(
+        default_factory=lambda: {"prepare": 0.0, "embed": 0.0, "save": 0.0}
+    )
+
+    def counts(self) -> dict[str, int]:
+        return {"pending": self.pending, "embedded": self.embedded, "failed": self.failed}
+
+    def __str__(self) -> str:
+        held = "".join(f", {count} {reason}" for reason, count in sorted(self.held.items()))
+        seconds = ", ".join(f"{stage} {value:.1f} s" for stage, value in self.seconds.items())
+        return f"{self.embedded} embedded, {self.failed} failed{held} ({seconds})"
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += time.perf_counter() - begin
+
+
+def index(
+    connection: Connection,
+    space: Space,
+    embedder: Embedder,
+    preparer: Preparer | None,
+    *,
+    selection: Selection = EVERYTHING,
+    limit: int | None = None,
+    show: Callable[[Progress], None] = lambda progress: None,
+) -> Progress:
+    """Bring the vectors of a space up to date.
+
+    Each batch is one transaction of vectors and bookkeeping: killed at any moment, the next run
+    does the rest. Fonts that cannot be indexed are recorded and the run goes on. `preparer` is
+    needed where the space has a sheet. Raises EmbedderUnavailable, and what the database raises;
+    the run's row then says that it failed.
+    """
+    tidy(connection)
+    found = pending(connection, space, selection)
+    work = [font for font in found if font.workable][:limit]
+    held = Counter(font.reason for font in found if not font.workable)
+    progress = Progress(pending=len(work), held=held)
+    if not work:
+        return progress
+    embedder.start(len(work))
+    run = JobRun.start(connection, space, _versions())
+    try:
+        show(progress)
+        size = min(embedder.batch_size, BATCH)
+        claims = _claims(run, work, selection, size)
+        outcomes = (
+            preparer.outcomes(claims, ahead=BATCHES_AHEAD * size * embedder.parallel)
+            if preparer
+            else (Outcome(claim=claim) for claim in claims)
+        )
+        batches = (_Batch.of(space, fonts) for fonts in _batches(outcomes, size, progress))
+        for batch, vectors in _embedded(embedder, batches, progress):
+            _save(run, batch, vectors, selection, progress)
+            show(progress)
+    except BaseException as error:
+        outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        # stopped within a query, the connection is of no use: the next run frees what this one held
+        with suppress(psycopg.Error):
+            run.finish(outcome, progress.counts(), progress.seconds)
+        raise
+    run.finish("finished", progress.counts(), progress.seconds)
+    return progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Batch:
+    """Fonts of one transaction: those that could be prepared, their documents, and the others."""
+
+    ready: list[Outcome]
+    documents: list[Document]
+    failed: list[tuple[Outcome, FontError]]
+
+    @classmethod
+    def of(cls, space: Space, fonts: Sequence[Outcome]) -> _Batch:
+        ready = [font for font in fonts if font.error is None]
+        return cls(
+            ready=ready,
+            documents=[_document(space, font) for font in ready],
+            failed=[(font, font.error) for font in fonts if font.error],
+        )
+
+
+def embed_each(embedder: Embedder, documents: Sequence[Document]) -> list[Vector | FontError]:
+    """Embed a batch; where it fails as a whole, only the documents that are to blame are lost."""
+    if not documents:
+        return []
+
+    def attempt(part: Sequence[Document]) -> list[Vector | FontError] | Exception:
+        try:
+            return embedder.embed_documents(part)
+        except EmbedderUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - a model raises anything on a document it dislikes
+            return error
+
+    answer = attempt(documents)
+    if isinstance(answer, Exception):
+        return halved(documents, answer, attempt, _refused)
+    return answer
+
+
+def _refused(error: Exception) -> Vector | FontError:
+    return FontError("embed", f"The embedder refused it: {error}"[:300])
+
+
+def _claims(run: JobRun, work: Sequence[Claim], selection: Selection, size: int) -> Iterator[Claim]:
+    """The fonts of `work` that this run got, leased a batch at a time, as they are asked for."""
+    for start in range(0, len(work), size):
+        yield from run.claim(work[start : start + size], selection)
+
+
+def _batches(outcomes: Iterator[Outcome], size: int, progress: Progress) -> Iterator[list[Outcome]]:
+    while True:
+        with progress.timed("prepare"):
+            batch = list(islice(outcomes, size))
+        if not batch:
+            return
+        yield batch
+
+
+def _embedded(
+    embedder: Embedder, batches: Iterator[_Batch], progress: Progress
+) -> Iterator[tuple[_Batch, list[Vector | FontError]]]:
+    """Batches with their vectors, as they come: while one is saved here, others are embedded."""
+    if embedder.parallel == 1:
+        for batch in batches:
+            with progress.timed("embed"):
+                vectors = embed_each(embedder, batch.documents)
+            yield batch, vectors
+        return
+    pool = ThreadPoolExecutor(embedder.parallel, thread_name_prefix="embed")
+    running: dict[Future[list[Vector | FontError]], _Batch] = {}
+    try:
+        for batch in batches:
+            running[pool.submit(embed_each, embedder, batch.documents)] = batch
+            while len(running) >= embedder.parallel:
+                yield from _finished(running, progress)
+        while running:
+            yield from _finished(running, progress)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # closing the embedder ends what still runs
+
+
+def _finished(
+    running: dict[Future[list[Vector | FontError]], _Batch], progress: Progress
+) -> Iterator[tuple[_Batch, list[Vector | FontError]]]:
+    with progress.timed("embed"):
+        done = wait(running, return_when=FIRST_COMPLETED).done
+    for future in done:
+        yield running.pop(future), future.result()
+
+
+def _save(
+    run: JobRun,
+    batch: _Batch,
+    vectors: Sequence[Vector | FontError],
+    selection: Selection,
+    progress: Progress,
+) -> None:
+    failed = list(batch.failed)
+    done = []
+    for outcome, vector in zip(batch.ready, vectors, strict=True):
+        if isinstance(vector, FontError):
+            failed.append((outcome, vector))
+            continue
+        traits = outcome.prepared.traits if outcome.prepared else None
+        done.append(Indexed(claim=outcome.claim, vector=vector, traits=traits, file=outcome.file))
+    with progress.timed("save"):
+        progress.embedded += run.save(done, overwrite=selection.overwrite)
+        for outcome, error in failed:
+            run.fail(outcome.claim, error, outcome.file)
+    progress.failed += len(failed)
+
+
+def _document(space: Space, outcome: Outcome) -> Document:
+    font, prepared = outcome.claim, outcome.prepared
+    traits = prepared.traits if prepared else None
+    text = None
+    if space.text_schema:
+        text = schema_of(space.text_schema).compose(
+            name=font.name,
+            category=font.category,
+            tags=font.tags,
+            description=font.description,
+            traits=traits,
+        )
+    return Document(text=text, sheet=prepared.sheet if prepared else None, traits=traits)
+
+
+def _versions() -> dict[str, str]:
+    packages = ("fontsight", "pillow", "fonttools", "numpy", "psycopg")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
