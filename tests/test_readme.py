@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -114,7 +115,9 @@ def test_the_commands_of_the_readme_work_in_its_order(
             listed = said["indexer spaces list"].splitlines()
             candidate = next(line for line in listed if "candidate" in line)
             command = f"indexer spaces activate {candidate.split()[0]}"
+        begin = time.monotonic()
         done = run(command)
+        print(f"{time.monotonic() - begin:5.1f} s  {command}")
         if done.returncode == 1 and command.startswith(("indexer backfill", "indexer sync")):
             # a registry that lacks some families is no fault of the command: it must say just that
             failures = json.loads(run("indexer status --json").stdout)["failures"]
