@@ -1,0 +1,1 @@
+"""The evaluation: fonts, datasets, runs, scores, report; and bench, apart."""

@@ -15,7 +15,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from indexer import search, spaces
 from indexer.catalog.directory import read_directory
 from indexer.catalog.family import Family
-from indexer.catalog.fontsource import CatalogEntry, choose, read_listing, with_licenses
+from indexer.catalog.fontsource import CatalogEntry, read_listing
+from indexer.catalog.selection import choose, with_licenses
 from indexer.catalog.system import system_folders
 from indexer.database.connect import Connection
 from indexer.errors import FontError, UserError
@@ -27,6 +28,7 @@ from indexer.settings import Settings
 from indexer.spaces import SERVING_COLUMN
 
 HITS = 6
+ALPHA = 0.5
 QUERIES = (
     "elegant high-contrast serif",
     "geometric sans with a large x-height",
@@ -90,7 +92,13 @@ def page(connection: Connection, settings: Settings, files: FontFiles) -> str:
         if all(vector is None for vector in vectors.values()):
             raise UserError("Nothing was indexed, so there is nothing to show. See: indexer status")
         hits = search.match(
-            connection, text=vectors["text"], vl=vectors["vl"], count=HITS, threshold=0
+            connection,
+            text=vectors["text"],
+            vl=vectors["vl"],
+            count=HITS,
+            threshold=0,
+            alpha=ALPHA,
+            fusion="convex",
         )
         answers.append(Answer(query=query, hits=hits, notes=notes))
     found = {hit.id: hit for answer in answers for hit in answer.hits}
@@ -106,7 +114,7 @@ def page(connection: Connection, settings: Settings, files: FontFiles) -> str:
     facts = {
         "Fonts": str(count[0] if count else 0),
         **{f"{leg} leg": space.model.name for leg, space in models.items() if space},
-        "Fusion": "score = 0.5 text cosine + 0.5 sight cosine",
+        "Fusion": f"score = {ALPHA} text cosine + {1 - ALPHA} sight cosine",
     }
     return _rendered(answers, sheets, facts)
 

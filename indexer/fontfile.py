@@ -88,7 +88,7 @@ def open_font(data: bytes, *, face_index: int = 0) -> FontFile:
             head: Any = font["head"]  # its fields are not declared
             units_per_em = head.unitsPerEm
             check_whole(font, data[:12], len(data))
-            cmap = _character_map(font)
+            cmap = character_map(font)
             tables = frozenset(font.keys())
             location = {
                 axis.axisTag: regular_value(
@@ -137,7 +137,8 @@ def check_whole(font: TTFont, head: bytes, size: int) -> None:
         raise ValueError(f"it is cut short, {size:,} of {needed:,} bytes")
 
 
-def _character_map(font: TTFont) -> dict[int, str]:
+def character_map(font: TTFont) -> dict[int, str]:
+    """Code points to the names of real glyphs."""
     table = font["cmap"]
     cmap = table.getBestCmap()
     if cmap is None:  # symbol fonts: FreeType and HarfBuzz answer for U+F000.. and for U+0000..

@@ -19,25 +19,27 @@ from indexer.embed.protocol import Vector
 from indexer.errors import UserError
 from indexer.settings import Settings
 from indexer.spaces import Leg, padded
+from indexer.weights import Fusion
 
 CALL = sql.SQL("select * from public.{function}({arguments})")
 
-Fusion = Literal["convex", "rrf"]
 Normalization = Literal["raw", "min_max", "z_score"]
 Strategy = Literal["auto", "exact", "index"]
-Exactness = Literal["scanned", "bounded", "unproven"]
+Exactness = Literal["scanned", "likely", "unproven"]
 
 
 class Options(TypedDict, total=False):
-    """What match_fonts_hybrid has defaults for; sql/0005_match_fonts_hybrid.sql says what they are."""
+    """What match_fonts_hybrid has defaults for; sql/0006_match_fonts_hybrid.sql says what they are."""
 
     query_text: str | None
-    alpha: float
-    fusion: Fusion
-    candidates: int
+    alpha: (
+        float | None
+    )  # None, as for fusion and full_text_weight: as deployed for the serving spaces
+    fusion: Fusion | None
+    candidates: int | None
     filter: Mapping[str, Any] | None
     match_offset: int
-    full_text_weight: float
+    full_text_weight: float | None
     normalization: Normalization
     rrf_k: int
     strategy: Strategy

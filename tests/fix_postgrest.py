@@ -145,23 +145,39 @@ def until(condition: Callable[[], bool], seconds: float = 30) -> None:
         time.sleep(0.05)
 
 
+NpmPackages = Callable[..., Path]
+
+
 @pytest.fixture(scope="session")
-def node(request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
-    """A process that makes the client's calls. The client is fetched once, into the user's cache."""
-    if shutil.which("node") is None:
-        pytest.skip("node is not installed")
-    folder = Settings().cache_dir / "node" / CLIENT.rpartition("/")[2]
-    if not folder.exists():
-        request.getfixturevalue("npm_registry_answers")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-            package = Path(scratch, "package")
-            package.mkdir()
-            options = ["--loglevel=error", "--no-package-lock", "--ignore-scripts"]
-            install = ["npm", "install", *options, f"--prefix={package}", CLIENT]
-            subprocess.run(install, check=True)
-            with contextlib.suppress(OSError):  # another worker was first
-                package.rename(folder)
+def npm_packages(request: pytest.FixtureRequest) -> NpmPackages:
+    """A folder with these packages of npm, each pinned. They are fetched once, into the user's cache."""
+
+    def fetched(*packages: str) -> Path:
+        if shutil.which("node") is None:
+            pytest.skip("node is not installed")
+        name = "+".join(package.rpartition("/")[2] for package in packages)
+        folder = Settings().cache_dir / "node" / name
+        if not folder.exists():
+            request.getfixturevalue("npm_registry_answers")
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+                new = Path(scratch, "package")
+                new.mkdir()
+                options = ["--loglevel=error", "--no-package-lock", "--ignore-scripts"]
+                subprocess.run(
+                    ["npm", "install", *options, f"--prefix={new}", *packages], check=True
+                )
+                with contextlib.suppress(OSError):  # another worker was first
+                    new.rename(folder)
+        return folder
+
+    return fetched
+
+
+@pytest.fixture(scope="session")
+def node(npm_packages: NpmPackages) -> Iterator[subprocess.Popen[str]]:
+    """A process that makes the client's calls."""
+    folder = npm_packages(CLIENT)
     script = Path(__file__).with_name("postgrest.mjs")
     pipe = subprocess.PIPE
     with subprocess.Popen(["node", script, folder], stdin=pipe, stdout=pipe, text=True) as process:

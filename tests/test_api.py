@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,9 +31,13 @@ FILES = {"400": "https://fonts.example/a.ttf"}
 FONTS: list[dict[str, Any]] = [
     {"id": ANTIQUA, "name": "Antiqua", "category": "serif", "tags": ["latin", "elegant"],
      "description": "A book face", "traits": {"x_height": 0.65}, "license": "OFL", "files": FILES,
+     "coverage": "{[32,127),[223,224)}", "design": "antiqua",
+     "styles": {"weights": [400, 700], "italic": True, "axes": [], "weight": [400, 700]},
      "embedding": axis(1), "embedding_vl": axis(3, 4)},
     {"id": GROTESK, "name": "Grotesk", "category": "sans-serif", "tags": ["latin", "cyrillic"],
      "description": "For signs", "traits": {"x_height": 0.75}, "license": "OFL", "files": FILES,
+     "coverage": "{[32,127)}", "design": "antiqua",
+     "styles": {"weights": [], "italic": False, "axes": ["wght"], "weight": [100, 900]},
      "embedding": axis(4, 3), "embedding_vl": axis(1)},
     {"id": SCRIPT, "name": "Script", "category": "handwriting", "tags": ["latin"],
      "description": "A brush for wedding cards", "license": "Apache-2.0", "files": FILES,
@@ -109,6 +115,47 @@ def test_one_leg_is_enough(api: Api, query: dict[str, Any], found: list[str], mi
     assert [answer.data[0][f"{missing}_{value}"] for value in ("similarity", "rank")] == [None] * 2
 
 
+TYPES = Path(__file__).parents[1] / "sql/types.ts"
+
+
+@pytest.mark.parametrize(
+    ("leg", "found"),
+    [
+        ({"query_embedding": axis(1)}, "Antiqua"),
+        ({"query_embedding_vl": json.dumps(axis(1))}, "Grotesk"),
+        ({"query_text": "brush"}, "Script"),
+    ],
+)
+def test_everything_but_one_leg_may_be_omitted(api: Api, leg: dict[str, Any], found: str) -> None:
+    answer = api.rpc("anon", "match_fonts_hybrid", **leg)
+    assert names(answer)[0] == found
+    others = {"query_embedding", "query_embedding_vl", "query_text"} - leg.keys()
+    assert api.rpc("anon", "match_fonts_hybrid", **leg, **dict.fromkeys(others)).data == answer.data
+
+
+@pytest.mark.parametrize(
+    ("function", "needed", "types"),
+    [
+        ("match_fonts_hybrid", {"query_embedding": axis(1)}, "MatchFontsHybridArgs"),
+        ("similar_fonts", {"font_id": ANTIQUA}, "SimilarFontsArgs"),
+    ],
+)
+def test_null_is_an_omission_where_the_types_allow_it(
+    api: Api, function: str, needed: dict[str, Any], types: str
+) -> None:
+    [body] = re.findall(rf"type {types} = {{(.*?)}};", TYPES.read_text("utf-8"), re.DOTALL)
+    default = api.rpc("anon", function, **needed)
+    assert default.data
+    for name, kind in re.findall(r"(\w+)\??: (.*);", body):
+        if name in needed:
+            continue
+        answer = api.rpc("anon", function, **needed, **{name: None})
+        if "null" in kind:
+            assert answer == default, name
+        else:
+            assert refusal(answer) == (400, "22023"), name
+
+
 def test_options_have_names(api: Api) -> None:
     query = {"strategy": "exact", "rrf_k": 10, "normalization": "min_max", "fusion": "rrf",
              "full_text_weight": 0.5, "candidates": 50, "alpha": 0.1, "query_text": "sign",
@@ -129,6 +176,10 @@ def test_options_have_names(api: Api) -> None:
         ({"tags": {"any": ["elegant", "cyrillic"], "all": ["latin"]}}, ["Antiqua", "Grotesk"]),
         ({"traits": {"x_height": {"gte": 0.7, "lt": 1}}}, ["Grotesk"]),
         ({"exclude": [ANTIQUA, SCRIPT]}, ["Grotesk"]),
+        ({"covers": "Straße"}, ["Antiqua"]),
+        ({"styles": {"weights": [700], "italic": True}}, ["Antiqua"]),
+        ({"styles": {"weights": 550, "axes": "wght"}}, ["Grotesk"]),
+        ({"collapse": True}, ["Antiqua", "Script"]),
     ],
 )
 def test_a_filter_is_an_object(api: Api, filter: dict[str, Any], found: list[str]) -> None:
@@ -173,9 +224,97 @@ def test_a_bad_argument_gets_a_sentence(api: Api, arguments: dict[str, Any], mes
     assert "hint" in answer.error
 
 
+LONG = "wide " * 1000
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments"),
+    [
+        ("match_fonts_hybrid", {"fusion": LONG}),
+        ("match_fonts_hybrid", {"normalization": LONG}),
+        ("match_fonts_hybrid", {"strategy": LONG}),
+        ("match_fonts_hybrid", {"query_text": LONG}),
+        ("match_fonts_hybrid", {"filter": LONG}),
+        ("match_fonts_hybrid", {"filter": {LONG: 1}}),
+        ("match_fonts_hybrid", {"filter": {"tags": {LONG: "a"}}}),
+        ("match_fonts_hybrid", {"filter": {"category": {LONG: LONG}}}),
+        ("match_fonts_hybrid", {"filter": {"traits": {LONG: {"gte": 1}}}}),
+        ("match_fonts_hybrid", {"filter": {"traits": {"width": LONG}}}),
+        ("match_fonts_hybrid", {"filter": {"traits": {"width": {LONG: 1}}}}),
+        ("match_fonts_hybrid", {"filter": {"traits": {"width": {"gte": LONG}}}}),
+        ("match_fonts_hybrid", {"filter": {"styles": {LONG: 1}}}),
+        ("match_fonts_hybrid", {"filter": {"styles": {"axes": [LONG]}}}),
+        ("match_fonts_hybrid", {"filter": {"styles": {"weights": [LONG]}}}),
+        ("match_fonts_hybrid", {"filter": {"styles": {"italic": LONG}}}),
+        ("match_fonts_hybrid", {"filter": {"covers": LONG}}),
+        ("match_fonts_hybrid", {"filter": {"collapse": LONG}}),
+        ("match_fonts_hybrid", {"filter": {"exclude": {LONG: LONG}}}),
+        ("match_fonts_hybrid", {"filter": {"exclude": [NOBODY] * 1002}}),
+        ("match_fonts_hybrid", {"filter": {"tags": {"any": ["a"] * 201}}}),
+        ("match_fonts_hybrid", {"filter": {"license": "a" * 65536}}),
+        ("similar_fonts", {"font_id": NOBODY, "filter": {LONG: 1}}),
+        ("similar_fonts", {"font_id": ANTIQUA, "filter": {LONG: 1}}),
+        ("similar_fonts", {"font_id": ANTIQUA, "filter": {"exclude": {LONG: 1}}}),
+    ],
+)
+def test_an_error_repeats_at_most_100_characters_of_what_was_sent(
+    api: Api, function: str, arguments: dict[str, Any]
+) -> None:
+    query = {"query_embedding": axis(1)} if function == "match_fonts_hybrid" else {}
+    answer = api.rpc("anon", function, **query, **arguments)
+    assert refusal(answer) == (400, "22023"), answer.error
+    told = json.dumps(answer.error)
+    assert LONG[:101] not in told
+    assert "a" * 101 not in told
+    assert len(told) < 1000
+
+
+def test_a_long_name_of_a_font_is_cut_in_errors(api: Api) -> None:
+    font = {"id": NOBODY, "name": LONG}
+    with changed(api, "", f"delete from public.fonts where id = '{NOBODY}'"):
+        assert api.call("service_role", ("from", "fonts"), ("insert", font)).status == 201
+        answer = api.rpc("anon", "similar_fonts", font_id=NOBODY)
+    assert refusal(answer) == (400, "22023")
+    assert LONG[:101] not in json.dumps(answer.error)
+    assert "has no appearance vector yet" in answer.error["message"]
+
+
+@pytest.mark.parametrize(("role", "status"), [("anon", 401), ("service_role", 403)])
+def test_scoring_each_of_many_fonts_is_for_who_owns_the_table(
+    api: Api, role: str, status: int
+) -> None:
+    many = "insert into public.fonts (name) select 'Many ' || i from generate_series(1, 1001) i"
+    exact = {"query_embedding": axis(1), "strategy": "exact"}
+    with changed(api, many, "delete from public.fonts where name like 'Many %'"):
+        answer = search(api, role, **exact)
+        assert names(search(api, role, **exact, filter={"category": "serif"})) == ["Antiqua"]
+    assert refusal(answer) == (status, "42501")
+    assert answer.error["message"] == "this search would score more than 1000 fonts one by one"
+    assert "filter" in answer.error["hint"]
+
+
 def test_not_a_number_in_a_vector_is_refused(api: Api) -> None:
     answer = search(api, query_embedding=json.dumps([float("nan"), *axis()[1:]]))
     assert (answer.status, answer.error["message"]) == (400, "NaN not allowed in vector")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "refused"),
+    [
+        ({"query_embedding": "no vector"}, (400, "22P02")),
+        ({"query_embedding": json.dumps([float("nan"), *axis()[1:]])}, (400, "22000")),
+        ({"query_embedding": axis(1), "strategy": "index"}, (500, "55000")),
+    ],
+)
+def test_errors_have_the_codes_of_the_reference(
+    api: Api, arguments: dict[str, Any], refused: tuple[int, str]
+) -> None:
+    away = "alter index public.fonts_embedding_joint_hnsw rename to away"
+    back = "alter index public.away rename to fonts_embedding_joint_hnsw"
+    with changed(api, away, back):
+        assert refusal(search(api, **arguments)) == refused
+    reference = (TYPES.parent / "README.md").read_text("utf-8")
+    assert re.search(rf"^\|.*\b{refused[1]}\b.*\| {refused[0]} \|", reference, re.MULTILINE)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -226,16 +365,16 @@ def test_the_private_schema_is_out_of_reach(api: Api, role: str) -> None:
     read = api.call(role, ("from", "runs"), ("select",), schema="font_index")
     called = api.call(role, ("rpc", "filter_condition", {}), schema="font_index")
     assert refusal(read) == refusal(called) == (406, "PGRST106")
-    # were it exposed by mistake: nothing in it is theirs but what search calls on their behalf
+    # were it exposed by mistake: no table in it is theirs, and of what runs with other rights than
+    # theirs one function, which tells the three weights that search would use
     theirs = """
-        select array(select proname from pg_proc where pronamespace = 'font_index'::regnamespace
-                        and has_function_privilege(%(role)s, oid, 'execute')
-                     union all
-                     select relname from pg_class where relnamespace = 'font_index'::regnamespace
+        select array(select relname from pg_class where relnamespace = 'font_index'::regnamespace
                         and relkind = 'r'
-                        and has_table_privilege(%(role)s, oid, 'select, insert, update, delete'))
+                        and has_table_privilege(%(role)s, oid, 'select, insert, update, delete')),
+               array(select proname from pg_proc where pronamespace = 'font_index'::regnamespace
+                        and prosecdef and has_function_privilege(%(role)s, oid, 'execute'))
     """
-    assert api.admin.execute(theirs, {"role": role}).fetchone() == (["filter_condition"],)
+    assert api.admin.execute(theirs, {"role": role}).fetchone() == ([], ["serving_weights"])
 
 
 def test_the_service_role_writes_fonts_whose_words_are_found(api: Api) -> None:
@@ -286,7 +425,7 @@ def test_a_call_that_takes_too_long_is_stopped(api: Api, function: str) -> None:
     ).fetchall()
     timeout = f"alter function public.{function} set statement_timeout = '{{}}'; notify pgrst, 'reload schema'"
     with changed(api, timeout.format("1ms"), timeout.format(migrated)):
-        until(lambda: refusal(call(api, "anon", function))[1] == "57014")
+        until(lambda: refusal(call(api, "anon", function)) == (500, "57014"))
     until(lambda: call(api, "anon", function).status == 200)
 
 

@@ -249,7 +249,10 @@ def publish(registry: Registry, ids: list[str], *, lacking: set[str]) -> None:
     }  # fmt: skip
     registry.publish(
         "google-font-metadata", "6.0.8",
-        {"data/google-fonts-v2.json": json.dumps(families).encode(), "data/licenses.json": b"{}"},
+        {
+            "data/google-fonts-v2.json": json.dumps(families).encode(),
+            "data/licenses.json": b"{}", "data/variable.json": b"{}",
+        },
     )  # fmt: skip
     for id_ in set(ids) - lacking:
         registry.publish(

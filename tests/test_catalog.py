@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 
 from indexer.catalog.directory import read_directory
 from indexer.catalog.family import CATEGORIES
-from indexer.catalog.fontsource import CatalogEntry, choose, read_listing, with_licenses
+from indexer.catalog.fontsource import CatalogEntry, read_listing
 from indexer.catalog.licenses import spdx
 from indexer.catalog.scripts import LETTERS, covered_scripts
+from indexer.catalog.selection import choose, with_licenses
 from indexer.errors import UserError
 from indexer.fetch import Downloader, FileCache, FontFiles, HttpLimits, Npm
 from tests.fix_servers import Registry, Web, page, status
@@ -163,9 +164,15 @@ def test_an_api_that_gives_no_list_is_an_error_that_says_what_to_do(
 
 def publish_metadata(registry: Registry) -> None:
     families = {
-        "abel": {key: ABEL[key] for key in ABEL if key not in ("license", "type")},
-        "lato": item(id="lato", family="Lato", license=None),
+        "abel": {key: ABEL[key] for key in ABEL if key not in ("license", "type", "variable")}
+        | {"unicodeRange": {"latin": "U+0000-00FF,U+0131", "[0]": "U+00FF-0101"}},
+        "lato": item(id="lato", family="Lato", license=None, unicodeRange={"latin": "U+20-7e"}),
         "material-symbols": item(id="material-symbols", family="Material Symbols"),
+    }
+    axes = {
+        "ital": {"default": "0", "min": "0", "max": "1", "step": "1"},
+        "wght": {"default": "400", "min": "300", "max": "1000", "step": "1"},
+        "wdth": {"default": "100", "min": "62.5", "max": "100", "step": "0.1"},
     }
     licenses = {"abel": {"id": "abel", "license": {"type": "SIL Open Font License, 1.1"}}}
     registry.publish(
@@ -173,6 +180,7 @@ def publish_metadata(registry: Registry) -> None:
         {
             "data/google-fonts-v2.json": json.dumps(families).encode(),
             "data/licenses.json": json.dumps(licenses).encode(),
+            "data/variable.json": json.dumps({"lato": {"id": "lato", "axes": axes}}).encode(),
         },
     )  # fmt: skip
 

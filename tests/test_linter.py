@@ -60,7 +60,8 @@ LINTS = {
         "create view public.loose as select name from public.fonts",
     ),
     "security_definer_function": (
-        "select name from functions where prosecdef",
+        # as splinter's lints 0028 and 0029: of a schema that the API exposes
+        "select name from functions where prosecdef and name not like 'font_index.%'",
         "create function public.loose() returns int language sql security definer as 'select 1'",
     ),
     "materialized_view_in_api": (

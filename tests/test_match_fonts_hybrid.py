@@ -87,8 +87,8 @@ def test_the_answer_has_the_products_columns(connection: Connection) -> None:
             "alpha must be between 0 and 1, not 1.5",
         ),
         (
-            "null, array_fill(1, array[4096])::halfvec, 0, 10, alpha => null",
-            "alpha must be between 0 and 1, not null",
+            "null, array_fill(1, array[4096])::halfvec, 0, null",
+            "match_count must be between 1 and 200, not null",
         ),
         (
             "null, array_fill(1, array[4096])::halfvec, 0, 0",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import permutations
 from typing import Any
 from uuid import UUID
 
@@ -18,9 +19,19 @@ from eval.bench.vectors import LEGS, Floats, SyntheticFonts, unit
 from indexer.database.connect import Connection
 
 RARE = "one_percent"  # the category of every hundredth font, at random
+WORDS = {
+    "geometric": 0.1,
+    "elegant": 0.03,
+    "condensed": 0.01,
+}  # of descriptions: share of the fonts
+# What every font's name and nearly every category say, and as many words more as 1,000 characters hold.
+EVERYWHERE = " ".join(["font", "common", *map("".join, permutations("bcdfghjklmnpqrstvwxz", 2))])[
+    :1000
+]
 NEAR = 1e-6  # scores no further apart are ties: the server adds up in another order
 
-COPY = "copy public.fonts (id, name, category, embedding, embedding_vl) from stdin (format binary)"
+COPY = """copy public.fonts (id, name, category, description, embedding, embedding_vl)
+    from stdin (format binary)"""
 INDEXES = """
     select c.relname, pg_get_indexdef(i.indexrelid)
     from pg_index i join pg_class c on c.oid = i.indexrelid
@@ -81,7 +92,7 @@ def fill(connection: Connection, fonts: SyntheticFonts, truth: Truth) -> FilledT
     definitions = drop_indexes(connection)
     begin = time.perf_counter()
     with connection.cursor().copy(COPY) as copy:
-        copy.set_types(["uuid", "text", "text", "vector", "halfvec"])
+        copy.set_types(["uuid", "text", "text", "text", "vector", "halfvec"])
         for row in _rows(fonts, truth):
             copy.write_row(row)
     connection.execute("vacuum analyze public.fonts")
@@ -109,14 +120,27 @@ def font_number(font_id: UUID) -> int:
     return font_id.int - 1
 
 
+def word(query: int) -> str:
+    """What a query says, where it says anything: some of the fonts have it in their description."""
+    return list(WORDS)[query % len(WORDS)]
+
+
+def descriptions(rows: int) -> list[str]:
+    """Each word once, twice, … or not at all: words that all fonts have in the same measure rank none."""
+    times = np.random.default_rng(1).poisson(list(WORDS.values()), (rows, len(WORDS)))
+    return [" ".join(np.repeat(list(WORDS), row)) for row in times]
+
+
 def _rows(fonts: SyntheticFonts, truth: Truth) -> Iterator[tuple[Any, ...]]:
+    described = descriptions(fonts.rows)
     for first, legs in fonts.chunks():
         for leg, vectors in legs.items():
             cosines = unit(truth.queries[leg]) @ unit(_as_stored(leg, vectors)).T
             truth.similarities[leg][:, first : first + len(vectors)] = cosines
         for number, (text, vl) in enumerate(zip(legs["text"], legs["vl"], strict=True), first):
             category = RARE if truth.rare[number] else "common"
-            yield (font_id(number), f"Font {number}", category, FullVector(text), HalfVector(vl))
+            name, description = f"Font {number}", described[number]
+            yield font_id(number), name, category, description, FullVector(text), HalfVector(vl)
 
 
 def _as_stored(leg: str, vectors: Floats) -> Floats:

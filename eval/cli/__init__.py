@@ -24,6 +24,7 @@ def main() -> None:
 for command in (build_group, bench_group, plan_command):
     main.add_command(command)
 try:
+    from eval.cli.apply import apply_command
     from eval.cli.finished import compare_command, export_command, gate_command
     from eval.cli.report import report_command
     from eval.cli.run import run_command
@@ -32,5 +33,12 @@ except ModuleNotFoundError as missing:
         raise
     main.epilog = "To score rankings: pip install 'fontsight[eval]'."
 else:
-    for command in (run_command, report_command, compare_command, gate_command, export_command):
+    for command in (
+        run_command,
+        report_command,
+        compare_command,
+        gate_command,
+        export_command,
+        apply_command,
+    ):
         main.add_command(command)

@@ -63,14 +63,21 @@ def idle_command(rows: int, as_json: bool) -> None:
     "--noise", type=click.FloatRange(0, 1, max_open=True), default=NOISE, show_default=True,
     help="How far queries are from any font: the share of their energy.",
 )  # fmt: skip
+@click.option(
+    "--crowd", is_flag=True,
+    help="Also time one caller among 20 that keep making the dearest calls a visitor may make.",
+)  # fmt: skip
 @AS_JSON
-def search_command(rows: int, queries: int, match_count: int, noise: float, as_json: bool) -> None:
+def search_command(as_json: bool, **options: Any) -> None:
     """Time match_fonts_hybrid on ROWS made-up fonts, beside exact scans and Supabase's hybrid_search.
 
     The table is made on an embedded Postgres of its own, which is removed afterwards; 200,000 fonts
     take 9 GB of disk and a quarter of an hour. A slow contender gets fewer of the queries.
+
+    \b
+    Example:  python -m eval bench search --rows 2000 --queries 20
     """
-    result = bench_search(rows, queries=queries, match_count=match_count, noise=noise)
+    result = bench_search(**options)
     click.echo(json.dumps(asdict(result)) if as_json else result)
 
 

@@ -14,7 +14,8 @@ from typing import Literal
 from eval.datasets.collapse import collapse
 from eval.datasets.dataset import AboutDataset, Dataset, Font, Judgments, Query, refuse_leaked_tags
 from indexer.catalog.family import Family
-from indexer.catalog.fontsource import choose, read_listing
+from indexer.catalog.fontsource import read_listing
+from indexer.catalog.selection import choose
 from indexer.errors import FontError, UserError
 from indexer.fetch.files import FontFiles
 from indexer.text import DESCRIBED

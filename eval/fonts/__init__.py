@@ -1,0 +1,1 @@
+"""Fonts drawn by code, whose measures are known."""

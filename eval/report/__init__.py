@@ -1,0 +1,1 @@
+"""Scores in words, tables and pictures; runs compared, gated and exported."""

@@ -17,7 +17,7 @@ from indexer.search import Normalization, Options
 from indexer.spaces import Space, padded
 
 RRF_K = 60
-CANDIDATES = 1000  # of each leg of RRF
+CANDIDATES = 200  # of each leg of RRF, as where nobody says otherwise
 
 # A candidate space by the cosine, in the precision and with the ties of match_fonts_hybrid at alpha 0.
 BY_CANDIDATE = sql.SQL("""
@@ -53,7 +53,7 @@ def rank(connection: Connection, setting: Setting, asked: EmbeddedQuery, way: Wa
     """Names of fonts, the best first; none where no leg of the variant could embed the query."""
     text = asked.text if setting.variant != "B2" else None
     vl = asked.vl if setting.variant != "A" else None
-    options: Options = {"strategy": "exact"}
+    options: Options = {"strategy": "exact", "fusion": "convex"}  # whatever is deployed
     if setting.variant == "C":
         assert setting.alpha is not None
         options |= {"alpha": setting.alpha, "normalization": way.normalization}

@@ -1,0 +1,1 @@
+"""What rankings are worth, how sure that is, and which weights it speaks for."""

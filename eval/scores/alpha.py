@@ -15,7 +15,7 @@ from statistics import fmean
 
 from eval.scores.statistics import SAME
 
-MIDDLE = 0.5  # the app's default
+MIDDLE = 0.5  # what search takes where nothing is deployed
 
 Sweep = Mapping[float, Mapping[str, float]]  # alpha to query id to a metric
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from fontTools.ttLib import TTFont
 
+from indexer.catalog.facts import Facts, is_slanted, union, weight_class
 from indexer.catalog.family import Family
 from indexer.catalog.licenses import spdx
 from indexer.catalog.scripts import covered_scripts
@@ -59,6 +60,7 @@ class _Face:
     category: str | None
     tags: tuple[str, ...]
     license: str | None
+    facts: Facts
 
     @property
     def rank(self) -> tuple[object, ...]:
@@ -166,20 +168,14 @@ def _face(font: TTFont, url: str, relative: str, index: int) -> _Face:
     cmap = font.getBestCmap() or {}
     if not cmap and not any(table.cmap for table in font["cmap"].tables):
         raise _UnreadableError("maps no character to a glyph")
-    head: Any = font["head"]  # fontTools' tables get their fields when they are read
-    os2: Any = font.get("OS/2")
-    post: Any = font.get("post")
-    slanted = bool(
-        head.macStyle & 0b10
-        or (os2 and os2.fsSelection & (1 << 0 | 1 << 9))
-        or (post and post.italicAngle)
-    )
+    os2: Any = font.get("OS/2")  # fontTools' tables get their fields when they are read
     return _Face(
         url=url, path=relative, index=index, family=name, weight=_weight(font, os2),
-        upright=not slanted, width=os2.usWidthClass if os2 else 5,
+        upright=not is_slanted(font), width=os2.usWidthClass if os2 else 5,
         category="monospace" if _is_monospaced(font, cmap) else _category(os2),
         tags=covered_scripts(cmap),
         license=spdx(_text(font, LICENSE_TEXT), _text(font, LICENSE_URL)),
+        facts=Facts.from_font(font, name),
     )  # fmt: skip
 
 
@@ -206,10 +202,7 @@ def _weight(font: TTFont, os2: Any) -> int:
         for axis in font["fvar"].axes:
             if axis.axisTag == "wght":
                 return round(regular_value("wght", axis.minValue, axis.defaultValue, axis.maxValue))
-    weight = os2.usWeightClass if os2 else 400
-    if 1 <= weight <= 9:  # the scale of the 1990s
-        return int(weight) * 100
-    return int(weight) if 10 <= weight <= 1000 else 400
+    return weight_class(os2.usWeightClass if os2 else 400) or 400
 
 
 def _is_monospaced(font: TTFont, cmap: dict[int, str]) -> bool:
@@ -248,4 +241,5 @@ def _family(name: str, faces: list[_Face]) -> Family:
         name=name, category=shown.category, tags=shown.tags, source="Directory",
         license=shown.license,
         files={str(weight): by_weight[weight].url for weight in sorted(by_weight)},
+        facts=union(name, (face.facts for face in faces)),
     )  # fmt: skip

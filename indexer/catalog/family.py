@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from indexer.catalog.facts import Facts
+
 CATEGORIES = ("sans-serif", "serif", "display", "handwriting", "monospace")
 
 
@@ -16,6 +18,7 @@ class Family:
     license: str | None
     files: Mapping[str, str]  # weight ("400") to URL, as the product stores it
     description: str | None = None
+    facts: Facts | None = None  # None: left to the next run of the job
 
     @property
     def regular_file(self) -> str:

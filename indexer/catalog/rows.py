@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
+from psycopg import Cursor
 from psycopg.types.json import Jsonb
 
+from indexer.catalog.facts import FACTS_VERSION
 from indexer.catalog.family import Family
 from indexer.database.connect import Connection
 
 INSERT = """
-    insert into public.fonts (name, category, description, license, tags, source, files)
-    values (%(name)s, %(category)s, %(description)s, %(license)s, %(tags)s, %(source)s, %(files)s)
+    insert into public.fonts
+      (name, category, description, license, tags, source, files, coverage, styles, design)
+    values
+      (%(name)s, %(category)s, %(description)s, %(license)s, %(tags)s, %(source)s, %(files)s,
+       %(coverage)s::int4multirange, %(styles)s::jsonb, %(design)s)
     on conflict (name) do nothing
+    returning name
 """
 # the description is never taken back: people wrote it
 UPDATE = """
@@ -24,6 +31,22 @@ UPDATE = """
       and (f.category, f.license, f.tags, f.files)
           is distinct from (%(category)s, %(license)s, %(tags)s::text[], %(files)s::jsonb)
 """
+# What the facts about a family are made from. Not the file's bytes: most are of a list, by name.
+FACTS_INPUT = "sha256(convert_to(jsonb_build_array(f.name, f.source, f.files)::text, 'UTF8'))"
+SET_FACTS = """
+    update public.fonts f
+    set coverage = %(coverage)s::int4multirange, styles = %(styles)s::jsonb, design = %(design)s
+    where f.name = %(name)s and f.source = %(source)s and (f.coverage, f.styles, f.design)
+          is distinct from (%(coverage)s::int4multirange, %(styles)s::jsonb, %(design)s)
+"""
+RECORD_FACTS = f"""
+    insert into font_index.facts (font_id, version, input_hash)
+    select f.id, %(version)s, {FACTS_INPUT} from public.fonts f
+    where f.name = %(name)s and f.source = %(source)s
+    on conflict (font_id) do update
+      set version = excluded.version, input_hash = excluded.input_hash, made_at = now()
+"""  # noqa: S608 - a constant, composed of constants
+NO_FACTS: dict[str, str | None] = {"coverage": None, "styles": None, "design": None}
 NAMED = "select id from public.fonts where name = %(font)s or id::text = %(font)s"
 
 
@@ -38,7 +61,8 @@ def add(connection: Connection, families: Sequence[Family], *, update: bool = Fa
     """Insert the families that public.fonts does not have, in one transaction.
 
     With `update`, rows of the same name and source get the listing's category, license, tags and
-    files as well.
+    files as well. Facts about a family that the listing does not tell in full are left to the job:
+    it may know a better one.
     """
     rows = [
         {
@@ -49,6 +73,8 @@ def add(connection: Connection, families: Sequence[Family], *, update: bool = Fa
             "tags": list(family.tags),
             "source": family.source,
             "files": Jsonb(dict(family.files)),
+            "version": FACTS_VERSION,
+            **(family.facts.to_row() if family.facts else NO_FACTS),
         }
         for family in families
     ]
@@ -57,9 +83,25 @@ def add(connection: Connection, families: Sequence[Family], *, update: bool = Fa
         if update:
             cursor.executemany(UPDATE, rows)
             updated = max(cursor.rowcount, 0)
-        cursor.executemany(INSERT, rows)
-        new = max(cursor.rowcount, 0)
+        cursor.executemany(INSERT, rows, returning=True)
+        inserted = {name for (name,) in _answers(cursor)}
+        complete = {family.name for family in families if family.facts and family.facts.complete}
+        known = [row for row in rows if row["name"] in complete]
+        if update:
+            cursor.executemany(SET_FACTS, known)
+        else:
+            known = [row for row in known if row["name"] in inserted]
+        cursor.executemany(RECORD_FACTS, known)
+    new = len(inserted)
     return Added(new=new, updated=updated, unchanged=len(rows) - new - updated)
+
+
+def _answers(cursor: Cursor[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    """The rows that all statements of the last executemany returned."""
+    more: bool | None = cursor.pgresult is not None
+    while more:
+        yield from cursor
+        more = cursor.nextset()
 
 
 def font_id(connection: Connection, font: str) -> UUID | None:

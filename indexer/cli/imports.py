@@ -9,7 +9,8 @@ import click
 
 from indexer.catalog import rows
 from indexer.catalog.directory import read_directory
-from indexer.catalog.fontsource import Source, chosen_families
+from indexer.catalog.fontsource import Source
+from indexer.catalog.selection import chosen_families
 from indexer.database.connect import opened
 from indexer.fetch.files import FontFiles
 from indexer.settings import Settings

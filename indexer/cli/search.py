@@ -47,15 +47,16 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the rows a
 @click.command("search")
 @click.argument("query")
 @click.option(
-    "--alpha", type=click.FloatRange(0, 1), default=0.5, show_default=True,
-    help="Weight of the text vector against sight: 1 is text alone, 0 appearance alone.",
+    "--alpha", type=click.FloatRange(0, 1),
+    help="Weight of the text vector against sight: 1 is text alone, 0 appearance alone. "
+    "Default, as for --words and --fusion: what is deployed for the serving spaces.",
 )  # fmt: skip
 @click.option(
-    "--words", type=click.FloatRange(0, 1), default=0.2, show_default=True,
+    "--words", type=click.FloatRange(0, 1),
     help="Share of the full-text leg: words of names, tags and descriptions. 0 leaves it out.",
 )  # fmt: skip
 @click.option(
-    "--fusion", type=click.Choice(["convex", "rrf"]), default="convex", show_default=True,
+    "--fusion", type=click.Choice(["convex", "rrf"]),
     help="Weigh similarities, or ranks (reciprocal rank fusion).",
 )  # fmt: skip
 @click.option(
@@ -67,7 +68,7 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the rows a
 @OFFSET
 @AS_JSON
 def search_command(
-    query: str, words: float, limit: int, offset: int, as_json: bool, **options: Any
+    query: str, words: float | None, limit: int, offset: int, as_json: bool, **options: Any
 ) -> None:
     """Find fonts by a description of what they look like.
 
@@ -91,7 +92,7 @@ def search_command(
             words = 1.0
         hits = match(
             connection, text=vectors["text"], vl=vectors["vl"], count=limit, match_offset=offset,
-            query_text=query if words else None, full_text_weight=words, **options,
+            query_text=None if words == 0 else query, full_text_weight=words, **options,
         )  # fmt: skip
     _show(hits, as_json=as_json)
 

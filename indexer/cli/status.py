@@ -36,6 +36,9 @@ def status_command(as_json: bool) -> None:
             click.echo(
                 f"      last run {run['id']}: {run['outcome']}, {run['started_at']:%F %T}, {counts}"
             )
+    click.echo(f"search: {found.weights}, where its caller names none")
+    for warning in found.warnings:
+        click.echo(f"warning: {warning}")
     for failure in found.failures:
         again = failure["next_try_at"]
         when = f"next try {again:%F %T}" if again else "quarantined"

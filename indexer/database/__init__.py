@@ -1,0 +1,1 @@
+"""Which database, how to connect to it, and its schema."""

@@ -49,6 +49,29 @@ UNUSABLE_INDEXES = """
     where i.indisvalid is not true
 """
 
+# of sql/0003_search_columns.sql: what search looks things up by is written by these
+TRIGGERS = {
+    "fonts_set_fts": "create trigger fonts_set_fts before insert or update of name, category, tags, description, "
+    "fts on public.fonts for each row execute function font_index.set_fts()",
+    "fonts_set_embedding_joint": "create trigger fonts_set_embedding_joint before insert or update of embedding, "
+    "embedding_vl, embedding_joint on public.fonts for each row execute function font_index.set_embedding_joint()",
+}
+UNUSABLE_TRIGGERS = """
+    select wanted, t.oid is null
+    from unnest(%s::text[]) as wanted
+    left join pg_trigger t on t.tgrelid = 'public.fonts'::regclass and t.tgname = wanted
+    where t.tgenabled is null or t.tgenabled not in ('O', 'A')
+"""
+# of revision 0003: looked at only where its columns are
+OUT_OF_STEP = """
+    select count(*) from public.fonts
+    where fts is null or embedding_joint is null and num_nonnulls(embedding, embedding_vl) > 0
+"""
+BRING_IN_STEP = (
+    "update public.fonts set fts = null, embedding_joint = null where fts is null "
+    "or embedding_joint is null and num_nonnulls(embedding, embedding_vl) > 0;"
+)
+
 
 def resource(name: str) -> Path:
     """The folder `migrations` or `sql`: inside the installed package, or at the top of a checkout."""
@@ -133,6 +156,22 @@ def advice(connection: psycopg.Connection[Any]) -> list[str]:
             if missing
             else f"The index public.{name} is not valid, so no query uses it: its build was "
             f"interrupted. Run: reindex index concurrently public.{name}"
+        )
+    for name, missing in connection.execute(UNUSABLE_TRIGGERS, [list(TRIGGERS)]).fetchall():
+        state, cure = (
+            ("missing", TRIGGERS[name])
+            if missing
+            else ("disabled", f"alter table public.fonts enable trigger {name}")
+        )
+        found.append(
+            f"The trigger {name} of public.fonts is {state}, so search does not see what is written. "
+            f"Run: {cure};"
+        )
+    row = connection.execute(OUT_OF_STEP).fetchone()
+    if row and row[0]:
+        found.append(
+            f"{row[0]} fonts lack what search looks them up by (embedding_joint, fts). Once the triggers "
+            f"work, run: {BRING_IN_STEP}"
         )
     return found
 

@@ -23,7 +23,7 @@ from tenacity import (
 from indexer.errors import FontError
 from indexer.fetch.deadline import Deadline
 from indexer.fetch.guard import GuardedTransport
-from indexer.retry import retry_after
+from indexer.retry_after import retry_after
 
 REDIRECTS = (301, 302, 303, 307, 308)
 TRY_AGAIN = (408, 425, 429, 500, 502, 503, 504)

@@ -5,24 +5,33 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
+from indexer.catalog.facts import Facts, union
 from indexer.errors import FontError, UserError
 from indexer.fetch.files import FetchedFile, FontFiles
 from indexer.fontfile import describe
 from indexer.job.pending import Claim
-from indexer.job.prepare import Prepared, PreparedCache, prepare_file, start_process
+from indexer.job.prepare import (
+    Prepared,
+    PreparedCache,
+    facts_of_file,
+    prepare_file,
+    start_process,
+)
 from indexer.job.store import SeenFile
 from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec
 
+MAX_FILES = 100  # of a family, that are opened for facts about it
 MAX_SECONDS_PER_FONT = 60  # an ordinary font takes a fifth of a second
 
 
@@ -105,6 +114,11 @@ class Preparer:
         """The glyph sheet (PNG) of the font file at an address. Raises FontError."""
         return self._prepare(self._files.fetch(url)).sheet
 
+    def facts(self, families: Iterable[tuple[str, Sequence[str]]]) -> Iterator[Facts]:
+        """Of each family (name, file addresses) what its files tell, in order."""
+        names, addresses = zip(*families, strict=True)
+        return self._threads.map(self._family, names, addresses)
+
     def _outcome(self, claim: Claim) -> Outcome:
         file: SeenFile | None = None
         try:
@@ -127,10 +141,24 @@ class Preparer:
         if known is not None:
             return known
         work = [fetched.path, fetched.sha256, fetched.face_index, self._spec]
-        future = self._pool.schedule(prepare_file, work, timeout=MAX_SECONDS_PER_FONT)
+        prepared: Prepared = self._in_process(prepare_file, work)
+        self._cache.put(fetched.sha256, fetched.face_index, prepared)
+        return prepared
+
+    def _family(self, name: str, urls: Sequence[str]) -> Facts:
+        faces = []
+        for url in urls[:MAX_FILES]:
+            # what a file does not tell is unknown; a font's failures are those of its vector
+            with suppress(FontError):
+                file = self._files.fetch(url)
+                faces.append(self._in_process(facts_of_file, [file.path, file.face_index, name]))
+        return union(name, faces)
+
+    def _in_process(self, function: Callable[..., Any], arguments: Sequence[object]) -> Any:
+        future = self._pool.schedule(function, arguments, timeout=MAX_SECONDS_PER_FONT)
         self._rendering.add(future)
         try:
-            prepared: Prepared = future.result()
+            return future.result()
         except FutureTimeoutError:
             raise FontError(
                 "render", f"The font was not rendered within {MAX_SECONDS_PER_FONT} seconds."
@@ -143,8 +171,6 @@ class Preparer:
             raise FontError("render", "The font needs more memory than is allowed.") from None
         finally:
             self._rendering.discard(future)
-        self._cache.put(fetched.sha256, fetched.face_index, prepared)
-        return prepared
 
 
 def seen(url: str, fetched: FetchedFile) -> SeenFile:

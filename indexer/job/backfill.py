@@ -14,6 +14,7 @@ from indexer.embed.protocol import Embedder
 from indexer.errors import EmbedderUnavailable, UserError
 from indexer.fetch.files import FontFiles, Mode
 from indexer.job.ahead import Preparer
+from indexer.job.facts import fill_facts
 from indexer.job.pending import EVERYTHING, Claim, Selection, pending
 from indexer.job.run import Progress, index
 from indexer.settings import Settings
@@ -46,12 +47,13 @@ def backfill(
     say: Callable[[str], None],
     progress_bar: ProgressBar,
 ) -> Iterator[tuple[Space, Progress]]:
-    """Run the job on each leg, and yield what came of it when the leg is done.
+    """Bring facts about families up to date, then run the job on each leg, and yield what came of it.
 
     `say` is told by what each is embedded. A leg whose embedder is down does not hold up the
     other; then EmbedderUnavailable is raised at the end. Raises UserError for an unknown font.
     """
-    refuse_unknown(connection, options.selection)
+    _refuse_unknown(connection, options.selection)
+    _fill_facts(connection, settings, files, options, say)
     down: list[EmbedderUnavailable] = []
     for space, embedder in _legs(connection, settings, options, say):
         with embedder:
@@ -85,8 +87,11 @@ def planned(
     *,
     say: Callable[[str], None],
 ) -> Iterator[tuple[Space, list[Claim]]]:
-    """The pending fonts of each leg, and nothing changed. Raises as `backfill` does."""
-    refuse_unknown(connection, options.selection)
+    """The pending fonts of each leg, and nothing changed.
+
+    Raises UserError for an unknown font, and for an embedder that cannot be had.
+    """
+    _refuse_unknown(connection, options.selection)
     for space, _ in _legs(connection, settings, options, say):
         with connection.transaction(force_rollback=True):  # as if it were known already
             may_serve = spaces.may_serve(connection, space)
@@ -95,11 +100,28 @@ def planned(
         yield space, fonts
 
 
-def refuse_unknown(connection: Connection, selection: Selection) -> None:
+def _refuse_unknown(connection: Connection, selection: Selection) -> None:
     """Raises UserError where a font is named that there is not."""
     for font in selection.only or ():
         if font_id(connection, font) is None:
             raise UserError(f"There is no font {font!r}: --only takes its name or its id.")
+
+
+def _fill_facts(
+    connection: Connection,
+    settings: Settings,
+    files: FontFiles,
+    options: BackfillOptions,
+    say: Callable[[str], None],
+) -> None:
+    """Before any embedder is chosen: they need none."""
+    filled = fill_facts(
+        connection, files,
+        lambda: Preparer.from_settings(settings, files, processes=options.processes),
+        selection=options.selection, limit=options.limit, say=say,
+    )  # fmt: skip
+    if filled:
+        say(f"Facts about {filled} families (characters, styles) are up to date.")
 
 
 def _fill(

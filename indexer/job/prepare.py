@@ -1,4 +1,4 @@
-"""From font bytes to sheet and traits: what a rendering process does, and what is kept of it."""
+"""From font bytes to sheet, traits and facts: what a rendering process does, and what is kept."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import PIL
+from fontTools.ttLib import TTFont
 
 from indexer import atomic
+from indexer.catalog.facts import Facts
 from indexer.errors import FontError
-from indexer.fontfile import open_font
+from indexer.fontfile import check_whole, describe, open_font
 from indexer.sheet.render import SheetSpec, render_sheet
 from indexer.traits import TRAITS_VERSION, Traits
 from indexer.traits.measure import measure
@@ -39,6 +41,19 @@ def prepare_file(path: Path, sha256: str, face_index: int, spec: SheetSpec) -> P
     if hashlib.sha256(data).hexdigest() != sha256:
         raise FontError("fetch", "The file changed while it was read.")
     return prepare(data, face_index, spec)
+
+
+def facts_of_file(path: Path, face_index: int, name: str) -> Facts:
+    """What one face of the family of that name has. Raises FontError."""
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(12)
+            number = face_index if head[:4] == b"ttcf" else -1
+            with TTFont(stream, fontNumber=number, lazy=True) as font:
+                check_whole(font, head, path.stat().st_size)
+                return Facts.from_font(font, name)
+    except Exception as error:  # noqa: BLE001 - fontTools raises whatever its parsers run into
+        raise describe(error, "open") from None
 
 
 def start_process() -> None:

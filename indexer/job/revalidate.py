@@ -11,11 +11,14 @@ from indexer.errors import FontError
 from indexer.fetch.files import FetchedFile, FontFiles
 from indexer.job import store
 from indexer.job.ahead import seen
+from indexer.job.facts import is_local
 from indexer.job.pending import file_urls
 
 AT_A_TIME = 4
 BATCH = 100  # files noted at once
 FORGET_UNUSED = "delete from font_index.files where not url = any(%s)"
+# facts about a local family are made from its files, those of others from a list
+FORGET_FACTS = "delete from font_index.facts where font_id = any(%s)"
 # a local file costs no request
 DUE = """
     select url, sha256 from font_index.files
@@ -32,7 +35,8 @@ class Revalidated:
 
 def revalidate(connection: Connection, files: FontFiles, max_age: timedelta) -> Revalidated:
     """Fetch again, where it changed, every file in use that is local or was looked at long ago."""
-    connection.execute(FORGET_UNUSED, [list(file_urls(connection).values())])
+    used = file_urls(connection)
+    connection.execute(FORGET_UNUSED, [list(used.values())])
     due = connection.execute(DUE, [max_age]).fetchall()
     changed, unreachable = 0, []
 
@@ -46,12 +50,16 @@ def revalidate(connection: Connection, files: FontFiles, max_age: timedelta) -> 
         for start in range(0, len(due), BATCH):
             batch = due[start : start + BATCH]
             found = threads.map(look, [url for url, _ in batch])
-            now = []
+            now, rewritten = [], set()
             for (url, known), file in zip(batch, found, strict=True):
                 if isinstance(file, FontError):
                     unreachable.append(f"{url}: {file.message}")
                     continue
-                changed += file.sha256 != known
                 now.append(seen(url, file))
+                if file.sha256 != known:
+                    changed += 1
+                    rewritten.add(url)
             store.saw_files(connection, now)
+            local = [font for font, url in used.items() if url in rewritten and is_local(url)]
+            connection.execute(FORGET_FACTS, [local])
     return Revalidated(checked=len(due), changed=changed, unreachable=unreachable)

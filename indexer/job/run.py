@@ -1,4 +1,4 @@
-"""The job: claim what is pending, prepare it ahead, embed it in batches, save each batch at once."""
+"""One space brought up to date: claim, prepare ahead, embed in batches, save each batch at once."""
 
 from __future__ import annotations
 

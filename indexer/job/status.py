@@ -14,6 +14,7 @@ from indexer.database import schema
 from indexer.database.connect import Connection
 from indexer.job.pending import pending
 from indexer.spaces import SERVING_COLUMN, Leg
+from indexer.weights import Weights, serving
 
 COUNTS = sql.SQL("select count(*) as fonts, count({column}) as vectors from public.fonts")
 FAILURES = """
@@ -35,6 +36,8 @@ class Status:
     fonts: int
     legs: dict[Leg, dict[str, Any]]
     failures: list[dict[str, Any]]
+    weights: Weights  # of searches that name none
+    warnings: list[str]  # what keeps search from finding all, and what to do about it
 
 
 def read(connection: Connection) -> Status:
@@ -44,11 +47,14 @@ def read(connection: Connection) -> Status:
         legs = {leg: _leg(connection, leg) for leg in SERVING_COLUMN}
         with connection.cursor(row_factory=dict_row) as cursor:
             failures = cursor.execute(FAILURES).fetchall()
+        weights, warnings = serving(connection), schema.advice(connection)
     return Status(
         revision=schema.current(connection),
         fonts=legs["vl"]["fonts"],
         legs=legs,
         failures=failures,
+        weights=weights,
+        warnings=warnings,
     )
 
 

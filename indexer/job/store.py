@@ -1,4 +1,4 @@
-"""The job's bookkeeping: runs, leases, vectors, failures. Every statement that writes for it is here."""
+"""The job's bookkeeping: every statement that writes runs, leases, vectors and failures."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ LEASING_RUNS = """
 ORPHANS = [
     "delete from font_index.embeddings x where not exists (select from public.fonts where id = x.font_id)",
     "delete from font_index.failures x where not exists (select from public.fonts where id = x.font_id)",
+    "delete from font_index.facts x where not exists (select from public.fonts where id = x.font_id)",
     "delete from font_index.leases x where not exists (select from public.fonts where id = x.font_id)",
 ]
 START_RUN = """

@@ -1,0 +1,1 @@
+"""Embedding by services that speak OpenAI's API: texts, and sheets."""

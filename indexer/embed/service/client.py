@@ -35,7 +35,7 @@ from indexer.embed.service.replies import (
     served_models_of,
 )
 from indexer.errors import EmbedderUnavailable
-from indexer.retry import retry_after
+from indexer.retry_after import retry_after
 
 REFUSED_INPUT = frozenset({400, 413, 422})  # may be the fault of one document
 TRANSIENT = frozenset({408, 409, 425, 429})  # and all from 500

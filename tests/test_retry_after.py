@@ -7,7 +7,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from indexer.retry import retry_after
+from indexer.retry_after import retry_after
 
 
 @pytest.mark.parametrize(
