@@ -167,14 +167,14 @@ def test_a_run_on_another_scale_chooses_nothing_for_search(tmp_path: Path) -> No
 def test_a_trigger_that_does_not_work_is_named_with_its_cure(
     connection: Connection, harm: str, told: str
 ) -> None:
-    assert read(connection).warnings == []
+    of_server = read(connection).warnings  # that its pgvector is old, say
     connection.execute(harm)  # type: ignore[call-overload]
     connection.execute(
         "insert into fonts (name, embedding) values ('A', array_fill(1, array[4096])::vector)"
     )
-    first, second = read(connection).warnings
+    first, second = (line for line in read(connection).warnings if line not in of_server)
     assert told in first
     assert second.startswith("1 fonts lack what search looks them up by")
     for warning in (first, second):
         connection.execute(warning.partition("un: ")[2])  # type: ignore[call-overload]
-    assert read(connection).warnings == []
+    assert read(connection).warnings == of_server
