@@ -665,7 +665,7 @@ begin
       -- too many to score them all: those that the words fit best, and the nearest of them
       by_words := by_words[:4 * horizon];
       execute format('select array(select row(n.*)::font_index.scored_font from (%s) n)',
-          font_index.nearest_statement(condition || ' and f.fts @@ $3', 10 * horizon))
+          font_index.nearest_statement(condition || ' and f.fts @@ $3', least(400, 10 * horizon)))
         into nearest_with_words using query.text, query.vl, query.words, direction;
     end if;
   end if;
