@@ -44,7 +44,7 @@ ELSEWHERE = {
     "indexer demo": "tests/test_demo.py",
     "pip install -e '.[vl]'": ".ci/run installs the extra test-vl, which contains it",
     "pip install -e '.[eval]'": ".ci/run installs the extra test, which contains it",
-    'pytest -m "not slow"': "part of pytest",
+    'pytest -n 2 -m "not slow"': "part of pytest",
     "docker compose up --wait": "test_the_compose_file_is_valid; its images cannot be pulled everywhere",
 }
 
