@@ -42,7 +42,7 @@ $$;
 comment on function font_index.is_settled is
   'Whether no font that has yet to come is likely to be among the best `horizon`: nearest came in the order of the index, nearest_with_words in that of those that have any of the words, by_words in that of the words.';
 
-create function font_index.nearest_statement(condition text, at_most int)
+create function font_index.scored_statement(condition text)
 returns text
 language sql immutable
 set search_path = pg_catalog, pg_temp
@@ -50,9 +50,10 @@ as $$
   select format(
     'select f.id, nullif(1 - (f.embedding <=> $1), ''NaN''), nullif(1 - (f.embedding_vl <=> $2), ''NaN''),'
     ' case when f.fts @@ $3 then ts_rank(f.fts, $3)::float end'
-    ' from public.fonts f where %s order by f.embedding_joint <=> $4 limit %L', condition, at_most)
+    ' from public.fonts f where %s', condition)
 $$;
-comment on function font_index.nearest_statement is 'Asks the index fonts_embedding_joint_hnsw for scored fonts.';
+comment on function font_index.scored_statement is
+  'A statement for rows f of public.fonts as scored_font: $1 is the text vector, $2 the vl vector, $3 the words.';
 
 create function font_index.propose_nearest(
   query font_index.search_query,
@@ -68,7 +69,9 @@ language plpgsql stable
 set search_path = extensions, public, pg_temp
 as $$
 declare
-  statement constant text := font_index.nearest_statement(condition, at_most);
+  by_direction constant text := ' order by f.embedding_joint <=> $4 limit ';  -- the index fonts_embedding_joint_hnsw
+  statement constant text := font_index.scored_statement(condition) || by_direction || at_most;
+  many boolean;
   direction constant halfvec := font_index.joint_direction(query, text_weight, vl_weight);
   by_words font_index.scored_font[] := '{}';
   nearest_with_words font_index.scored_font[] := '{}';
@@ -82,12 +85,13 @@ begin
     select c.reltuples / 20000 from pg_class c where c.oid = 'public.fonts'::regclass)) ^ 0.25
     * case when horizon is null then 1.6 else 1 end))::text, true);  -- a rank needs all that stand before it
   if query.words_weight > 0 and horizon is not null then
-    by_words := font_index.propose_by_words(query, condition, 1000);
-    if cardinality(by_words) = 1000 then
+    execute format('select count(*) = 1000 from (select from public.fonts f where %s and f.fts @@ $1 limit 1000) f',
+      condition) into many using query.words;
+    by_words := font_index.propose_by_words(query, condition, case when many then least(1000, 4 * horizon) else 1000 end);
+    if many then
       -- too many to score them all: those that the words fit best, and the nearest of them
-      by_words := by_words[:4 * horizon];
       execute format('select array(select row(n.*)::font_index.scored_font from (%s) n)',
-          font_index.nearest_statement(condition || ' and f.fts @@ $3', least(400, 10 * horizon)))
+          font_index.scored_statement(condition || ' and f.fts @@ $3') || by_direction || least(400, 10 * horizon))
         into nearest_with_words using query.text, query.vl, query.words, direction;
     end if;
   end if;
@@ -149,9 +153,7 @@ set search_path = extensions, public, pg_temp
 as $$
 declare
   statement constant text := format(
-    'select array(select row(f.id, nullif(1 - (f.embedding <=> $1), ''NaN''), nullif(1 - (f.embedding_vl <=> $2), ''NaN''),'
-    ' case when f.fts @@ $3 then ts_rank(f.fts, $3)::float end)::font_index.scored_font'
-    ' from public.fonts f where %s)', condition);
+    'select array(select row(n.*)::font_index.scored_font from (%s) n)', font_index.scored_statement(condition));
   fonts font_index.scored_font[];
 begin
   raise debug '%', statement;

@@ -7,7 +7,7 @@ drop function
   font_index.style_condition, font_index.code_points, font_index.traits,
   font_index.any_word, font_index.check_search, font_index.weigh, font_index.leg_scale, font_index.joint_direction,
   font_index.score, font_index.shares, font_index.words_share,
-  font_index.propose, font_index.propose_nearest, font_index.nearest_statement, font_index.is_settled,
+  font_index.propose, font_index.propose_nearest, font_index.scored_statement, font_index.is_settled,
   font_index.propose_by_words, font_index.propose_all, font_index.propose_legs, font_index.fill_up, font_index.joined,
   font_index.has_joint_index;
 

@@ -479,26 +479,6 @@ $$;
 COMMENT ON FUNCTION font_index.leg_scale(normalization text, sample double precision[], OUT zero double precision, OUT unit double precision) IS 'Where the cosines of a leg begin and how far they reach, by a sample of them: (similarity - zero) / unit compares two legs. raw leaves them as they are.';
 
 --
--- Name: nearest_statement(text, integer); Type: FUNCTION; Schema: font_index; Owner: -
---
-
-CREATE FUNCTION font_index.nearest_statement(condition text, at_most integer) RETURNS text
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
-  select format(
-    'select f.id, nullif(1 - (f.embedding <=> $1), ''NaN''), nullif(1 - (f.embedding_vl <=> $2), ''NaN''),'
-    ' case when f.fts @@ $3 then ts_rank(f.fts, $3)::float end'
-    ' from public.fonts f where %s order by f.embedding_joint <=> $4 limit %L', condition, at_most)
-$_$;
-
---
--- Name: FUNCTION nearest_statement(condition text, at_most integer); Type: COMMENT; Schema: font_index; Owner: -
---
-
-COMMENT ON FUNCTION font_index.nearest_statement(condition text, at_most integer) IS 'Asks the index fonts_embedding_joint_hnsw for scored fonts.';
-
---
 -- Name: propose(font_index.search_query, text, boolean, text, integer, integer, double precision, boolean); Type: FUNCTION; Schema: font_index; Owner: -
 --
 
@@ -558,19 +538,17 @@ COMMENT ON FUNCTION font_index.propose(query font_index.search_query, condition 
 CREATE FUNCTION font_index.propose_all(query font_index.search_query, condition text) RETURNS font_index.scored_font[]
     LANGUAGE plpgsql STABLE
     SET search_path TO 'extensions', 'public', 'pg_temp'
-    AS $_$
+    AS $$
 declare
   statement constant text := format(
-    'select array(select row(f.id, nullif(1 - (f.embedding <=> $1), ''NaN''), nullif(1 - (f.embedding_vl <=> $2), ''NaN''),'
-    ' case when f.fts @@ $3 then ts_rank(f.fts, $3)::float end)::font_index.scored_font'
-    ' from public.fonts f where %s)', condition);
+    'select array(select row(n.*)::font_index.scored_font from (%s) n)', font_index.scored_statement(condition));
   fonts font_index.scored_font[];
 begin
   raise debug '%', statement;
   execute statement into fonts using query.text, query.vl, query.words;
   return fonts;
 end
-$_$;
+$$;
 
 --
 -- Name: FUNCTION propose_all(query font_index.search_query, condition text); Type: COMMENT; Schema: font_index; Owner: -
@@ -646,7 +624,9 @@ CREATE FUNCTION font_index.propose_nearest(query font_index.search_query, condit
     SET search_path TO 'extensions', 'public', 'pg_temp'
     AS $_$
 declare
-  statement constant text := font_index.nearest_statement(condition, at_most);
+  by_direction constant text := ' order by f.embedding_joint <=> $4 limit ';  -- the index fonts_embedding_joint_hnsw
+  statement constant text := font_index.scored_statement(condition) || by_direction || at_most;
+  many boolean;
   direction constant halfvec := font_index.joint_direction(query, text_weight, vl_weight);
   by_words font_index.scored_font[] := '{}';
   nearest_with_words font_index.scored_font[] := '{}';
@@ -660,12 +640,13 @@ begin
     select c.reltuples / 20000 from pg_class c where c.oid = 'public.fonts'::regclass)) ^ 0.25
     * case when horizon is null then 1.6 else 1 end))::text, true);  -- a rank needs all that stand before it
   if query.words_weight > 0 and horizon is not null then
-    by_words := font_index.propose_by_words(query, condition, 1000);
-    if cardinality(by_words) = 1000 then
+    execute format('select count(*) = 1000 from (select from public.fonts f where %s and f.fts @@ $1 limit 1000) f',
+      condition) into many using query.words;
+    by_words := font_index.propose_by_words(query, condition, case when many then least(1000, 4 * horizon) else 1000 end);
+    if many then
       -- too many to score them all: those that the words fit best, and the nearest of them
-      by_words := by_words[:4 * horizon];
       execute format('select array(select row(n.*)::font_index.scored_font from (%s) n)',
-          font_index.nearest_statement(condition || ' and f.fts @@ $3', least(400, 10 * horizon)))
+          font_index.scored_statement(condition || ' and f.fts @@ $3') || by_direction || least(400, 10 * horizon))
         into nearest_with_words using query.text, query.vl, query.words, direction;
     end if;
   end if;
@@ -736,6 +717,26 @@ $$;
 --
 
 COMMENT ON FUNCTION font_index.score(query font_index.search_query, fonts font_index.scored_font[]) IS 'The fused score of each font that has any leg of the query, and its place on each leg among these fonts; equal similarities share the best of their ranks.';
+
+--
+-- Name: scored_statement(text); Type: FUNCTION; Schema: font_index; Owner: -
+--
+
+CREATE FUNCTION font_index.scored_statement(condition text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+  select format(
+    'select f.id, nullif(1 - (f.embedding <=> $1), ''NaN''), nullif(1 - (f.embedding_vl <=> $2), ''NaN''),'
+    ' case when f.fts @@ $3 then ts_rank(f.fts, $3)::float end'
+    ' from public.fonts f where %s', condition)
+$_$;
+
+--
+-- Name: FUNCTION scored_statement(condition text); Type: COMMENT; Schema: font_index; Owner: -
+--
+
+COMMENT ON FUNCTION font_index.scored_statement(condition text) IS 'A statement for rows f of public.fonts as scored_font: $1 is the text vector, $2 the vl vector, $3 the words.';
 
 --
 -- Name: serving_weights(); Type: FUNCTION; Schema: font_index; Owner: -
@@ -1923,15 +1924,6 @@ GRANT ALL ON FUNCTION font_index.leg_scale(normalization text, sample double pre
 GRANT ALL ON FUNCTION font_index.leg_scale(normalization text, sample double precision[], OUT zero double precision, OUT unit double precision) TO service_role;
 
 --
--- Name: FUNCTION nearest_statement(condition text, at_most integer); Type: ACL; Schema: font_index; Owner: -
---
-
-REVOKE ALL ON FUNCTION font_index.nearest_statement(condition text, at_most integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION font_index.nearest_statement(condition text, at_most integer) TO anon;
-GRANT ALL ON FUNCTION font_index.nearest_statement(condition text, at_most integer) TO authenticated;
-GRANT ALL ON FUNCTION font_index.nearest_statement(condition text, at_most integer) TO service_role;
-
---
 -- Name: FUNCTION propose(query font_index.search_query, condition text, filtered boolean, strategy text, horizon integer, deepest integer, match_threshold double precision, is_owner boolean); Type: ACL; Schema: font_index; Owner: -
 --
 
@@ -1984,6 +1976,15 @@ REVOKE ALL ON FUNCTION font_index.score(query font_index.search_query, fonts fon
 GRANT ALL ON FUNCTION font_index.score(query font_index.search_query, fonts font_index.scored_font[]) TO anon;
 GRANT ALL ON FUNCTION font_index.score(query font_index.search_query, fonts font_index.scored_font[]) TO authenticated;
 GRANT ALL ON FUNCTION font_index.score(query font_index.search_query, fonts font_index.scored_font[]) TO service_role;
+
+--
+-- Name: FUNCTION scored_statement(condition text); Type: ACL; Schema: font_index; Owner: -
+--
+
+REVOKE ALL ON FUNCTION font_index.scored_statement(condition text) FROM PUBLIC;
+GRANT ALL ON FUNCTION font_index.scored_statement(condition text) TO anon;
+GRANT ALL ON FUNCTION font_index.scored_statement(condition text) TO authenticated;
+GRANT ALL ON FUNCTION font_index.scored_statement(condition text) TO service_role;
 
 --
 -- Name: FUNCTION serving_weights(OUT alpha double precision, OUT fusion text, OUT full_text_weight double precision); Type: ACL; Schema: font_index; Owner: -
