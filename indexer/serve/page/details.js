@@ -21,9 +21,9 @@ export function details(font) {
   const measured = h("div", { class: "measured" });
   const install = h("div", { class: "install" });
   const whole = h("div", { class: "details", role: "region", "aria-label": `More about ${font.name}` },
-    h("div", { class: "paper" }, sheet(font)),
+    h("div", { class: "paper" }, sheet(font), font.description && h("p", { class: "description" }, font.description), install),
     h("div", { class: "figures" }, measured, cosines(font)),
-    h("div", { class: "next" }, ...relative(font), install));
+    h("div", { class: "next" }, ...relative(font)));
   Promise.all([fontRecord(font.id), everyFont()]).then(
     ([record, every]) => {
       measured.append(...measurements(font, record.percentiles, every.traits));
@@ -83,7 +83,7 @@ function relative(font) {
 }
 
 function installing(font, install) {
-  const line = (code, shown, name) => h("p", {}, h("code", {}, shown), copyButton(code, "copy", name));
+  const line = (code, shown, name) => h("p", {}, h("code", { title: shown }, shown), copyButton(code, "copy", name));
   return [
     install.fontsource && line(install.fontsource, install.fontsource, "the npm command"),
     install.css && line(install.css, "@font-face { … }", "the @font-face rule"),

@@ -2,16 +2,22 @@
 
 import { call } from "./api.js";
 
-let every = null;
+const KEPT = 30; // answers, so that going back asks nothing
 
-/** The counts without any filter: asked for once. */
-export function everyFont() {
-  every ??= call("/facets", { body: {} });
-  every.catch(() => { every = null; });
-  return every;
+const answers = new Map();
+
+/** @param {object} [filter] as in POST /search; the same one is asked for once */
+export function facetsOf(filter = {}) {
+  const key = JSON.stringify(filter);
+  if (!answers.has(key)) {
+    const answer = call("/facets", { body: Object.keys(filter).length ? { filter } : {} });
+    answer.catch(() => answers.delete(key));
+    answers.set(key, answer);
+    const [, oldest] = answers.keys(); // the first is the whole table's
+    if (answers.size > KEPT) answers.delete(oldest);
+  }
+  return answers.get(key);
 }
 
-/** @param {object} filter as in POST /search */
-export function facetsOf(filter, signal) {
-  return Object.keys(filter).length ? call("/facets", { body: { filter }, signal }) : everyFont();
-}
+/** The counts of the whole table. */
+export const everyFont = () => facetsOf();

@@ -49,11 +49,11 @@ export function showFilters(moving = false) {
   showChosen();
   return newest[moving ? "next" : "now"](async (signal) => {
     try {
-      const facets = await facetsOf(filterBody(), signal);
+      const facets = await facetsOf(filterBody());
+      if (signal.aborted) return;
       trouble.textContent = "";
       count(facets);
     } catch (error) {
-      if (error.name === "AbortError") throw error;
       trouble.textContent = `The counts are of before. ${error.message}`;
     }
   });

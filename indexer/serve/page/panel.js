@@ -41,7 +41,7 @@ export function showQueryFacts({ milliseconds: took, strategy, exactness, legs, 
     ...["embedding", "rpc", "rendering", "total"].map((part) => [part === "rpc" ? "database" : part, milliseconds(took[part])]),
     ["strategy", strategy ?? "listed by name"],
     exactness && ["exactness", `${exactness}: ${EXACTNESS[exactness]}`],
-    alpha !== null && ["weight of what is said", alpha.toFixed(2)],
+    alpha !== null && ["alpha", `${alpha.toFixed(2)}, the weight of what is said`],
     ...asked_,
   ]));
 }

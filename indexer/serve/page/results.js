@@ -3,9 +3,9 @@
 import { call, Newest } from "./api.js";
 import { byId, h, replace } from "./dom.js";
 import { showExamples } from "./examples.js";
-import { everyFont } from "./facets.js";
+import { everyFont, facetsOf } from "./facets.js";
 import { showQueryFacts } from "./panel.js";
-import { isBrowsing, isEmpty, isFiltered, searchBody } from "./request.js";
+import { filterBody, isBrowsing, isEmpty, isFiltered, searchBody } from "./request.js";
 import { RowList } from "./rows.js";
 import { activeFilters, showSaid } from "./said.js";
 import { ask, change, MAX_ROWS, narrow, noFilter, PAGE, state } from "./state.js";
@@ -54,6 +54,7 @@ export function showWaiting() {
 async function empty(signal) {
   showSaid(null);
   showNotices([]);
+  counted = null;
   examples = await showExamples(byId("found"), signal);
   const { total } = await everyFont();
   byId("count").textContent = plural(total, "font", "fonts");
@@ -82,10 +83,16 @@ async function columns(signal) {
   const answers = await Promise.all(views.map((view) => call("/search", { body: searchBody(view), signal })));
   showAnswer(answers[views.indexOf("fused")]);
   if (answers.every((answer) => !answer.fonts.length)) return showNothing();
-  replace(byId("found"), h("div", { class: "side-by-side" }, ...views.map((view, place) => {
+  replace(byId("found"), h("div", { class: "side-by-side", onpointerover: twins, onfocusin: twins }, ...views.map((view, place) => {
     side[view].show(answers[place].fonts);
     return h("section", { "aria-label": SIDE[view] }, h("h2", {}, SIDE[view]), side[view].element);
   })));
+}
+
+/** Marks the row under the pointer in all columns: where else the same font stands. */
+function twins(event) {
+  const font = event.target.closest(".row")?.dataset.font;
+  for (const row of event.currentTarget.querySelectorAll(".row")) row.classList.toggle("twin", row.dataset.font === font);
 }
 
 /** Pages of an answer may overlap where the index proposed it. */
@@ -93,19 +100,26 @@ function unique(fonts) {
   return [...new Map(fonts.map((font) => [font.id, font])).values()];
 }
 
-async function showAnswer(answer) {
+function showAnswer(answer) {
   showSaid(answer);
   showNotices(notices(answer));
   if (state.alpha === null && !isBrowsing()) byId("blend").value = 1 - answer.alpha;
-  const time = h("button", {
-    type: "button", class: "link quiet", "aria-haspopup": "dialog", onclick: () => byId("panel").showModal(),
-  }, milliseconds(answer.milliseconds.total));
   showQueryFacts(answer);
-  const { total } = await everyFont();
-  const all = plural(total, "font", "fonts");
-  const count = isFiltered() || answer.fonts.length >= total
-    ? plural(answer.fonts.length, "font", "fonts") : `${answer.fonts.length} of ${all}`;
-  replace(byId("count"), count, " · ", time);
+  showCount(answer);
+}
+
+let counted = null; // the answer that the line is about
+
+async function showCount(answer) {
+  counted = answer;
+  const { length } = answer.fonts;
+  const total = await facetsOf(filterBody()).then((facets) => facets.total, () => length);
+  if (counted !== answer) return;
+  const fonts = plural(total, "font", "fonts");
+  replace(byId("count"), length < total ? `${length} of ${fonts}` : fonts, " · ", h("button", {
+    type: "button", class: "link quiet", "aria-haspopup": "dialog", title: "What is behind this answer",
+    onclick: () => byId("panel").showModal(),
+  }, milliseconds(answer.milliseconds.total)));
 }
 
 /** What is missing from this answer, once each. */
@@ -135,6 +149,7 @@ function showNothing() {
 function showError(error) {
   showSaid(null);
   showNotices([]);
+  counted = null;
   replace(byId("count"));
   replace(byId("found"), h("div", { class: "state", role: "alert" },
     h("h2", {}, "That did not work."),

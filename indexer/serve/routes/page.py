@@ -78,7 +78,10 @@ def page_router() -> APIRouter:
 
 def _answer(request: Request, file: PageFile) -> Response:
     headers = {**HEADERS, "ETag": file.etag}
-    known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
+    known = {
+        tag.strip().removeprefix("W/")
+        for tag in request.headers.get("if-none-match", "").split(",")
+    }
     if file.etag in known:
         return Response(status_code=304, headers=headers)
     return Response(file.content, media_type=file.media_type, headers=headers)
