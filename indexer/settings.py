@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     vl_url: str | None = Field(None, validation_alias="VL_EMBEDDING_URL")
     vl_api_key: SecretStr | None = Field(None, validation_alias="VL_EMBEDDING_API_KEY")
     vl_model: str | None = Field(None, validation_alias="VL_EMBEDDING_MODEL")
+    serve_role: str | None = Field(None, validation_alias="FONTSIGHT_SERVE_ROLE")
 
     @property
     def proxy(self) -> str | None:
