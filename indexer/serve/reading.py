@@ -23,7 +23,10 @@ MAX_WAIT_SECONDS = 5.0
 MAX_STATEMENT_SECONDS = 3  # as long as Supabase lets anon
 
 # All of it is one message to the server, and a pooler keeps its connection from begin to rollback.
-BEGIN = sql.SQL("begin read only; set local statement_timeout = {}")
+# One snapshot for all of it, so that what serves is what was just read to serve.
+BEGIN = sql.SQL(
+    "begin isolation level repeatable read, read only; set local statement_timeout = {}"
+)
 AS_ROLE = sql.SQL("{begin}; set local role {role}")
 ROLE_EXISTS = "select exists (select from pg_roles where rolname = %s), current_user"
 # Which of what a visitor needs is missing. A schema that may not be used is an error of its own.
@@ -123,6 +126,13 @@ class Reader:
         """The same as the connecting role, for the bookkeeping in font_index. Never for fonts."""
         with self._reading(self._as_owner) as connection:
             yield connection
+
+    def become_visitor(self, connection: Connection) -> None:
+        """See what visitors see until the end of the transaction, which began as the owner's."""
+        if self.role is None:
+            refuse_unheeded_policies(connection)
+        else:
+            connection.execute(sql.SQL("set local role {}").format(sql.Identifier(self.role)))
 
     @contextmanager
     def _reading(self, begin: sql.Composed) -> Iterator[Connection]:
