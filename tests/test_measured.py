@@ -11,7 +11,7 @@ import pytest
 from indexer.embed.measured.axes import AXES, positions
 from indexer.embed.measured.embedder import REST, MeasuredTraits
 from indexer.embed.measured.lexicon import Lexicon
-from indexer.embed.protocol import Document, Embedder, Vector
+from indexer.embed.protocol import Document, Embedder, Query, Vector
 from indexer.errors import FontError, UserError
 from indexer.traits import Traits
 
@@ -253,10 +253,28 @@ def test_an_unknown_query_is_refused_with_words_to_use(query: str) -> None:
 
 
 def test_what_was_understood_can_be_shown() -> None:
-    assert MEASURED.explain("A very large x-height, regular weight!") == [
+    understanding = MEASURED.explain("A very large x-height, regular weight!")
+    assert understanding.phrases == [
         ("very large x-height", {"x_height": 1.2}),
         ("regular weight", {"weight (middle)": 1.0}),
     ]
+    assert not understanding.unknown
+
+
+def test_words_that_say_nothing_are_told_with_known_ones_near_them() -> None:
+    understanding = MEASURED.explain("a font with high kontrast and wonky xyzzy serifs for me")
+    assert [phrase for phrase, _ in understanding.phrases] == ["wonky", "serifs"]
+    unknown = dict(understanding.unknown)
+    assert "contrast" in unknown["kontrast"]
+    assert unknown["xyzzy"] == unknown["high"] == []
+    assert not {"a", "font", "with", "and", "for", "me"} & unknown.keys()
+
+
+def test_a_picture_is_refused_with_what_reads_it() -> None:
+    good, refused = MEASURED.embed_queries([Query(text="bold"), Query(text="bold", image=b"PNG")])
+    assert not isinstance(good, UserError)
+    assert isinstance(refused, UserError)
+    assert "reads no pictures. Qwen3-VL-Embedding does" in str(refused)
 
 
 def test_the_model_is_told_by_the_lexicon() -> None:

@@ -13,6 +13,7 @@ from indexer.cli.imports import import_group
 from indexer.cli.migrate import migrate_command
 from indexer.cli.render import render_command
 from indexer.cli.search import search_command, similar_command
+from indexer.cli.serve import serve_command
 from indexer.cli.spaces import spaces_group
 from indexer.cli.status import status_command
 
@@ -40,6 +41,7 @@ for command in (
     spaces_group,
     search_command,
     similar_command,
+    serve_command,
     demo_command,
 ):
     main.add_command(command)

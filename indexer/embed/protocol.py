@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
@@ -10,10 +10,12 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.errors import FontError
+from indexer.errors import EmbedderUnavailable, FontError, UserError
 from indexer.traits import Traits
 
 Vector = NDArray[np.float32]
+
+READ_IMAGES = "Qwen3-VL-Embedding does: fill a space with it (indexer backfill --vl-embedder 8b)."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +39,29 @@ class Document:
     traits: Traits | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """What somebody searches for: words, a picture of letters, or both."""
+
+    text: str | None = None
+    image: bytes | None = None  # a file of any format that Pillow reads
+    instruction: str | None = None  # None: the model's query_instruction
+
+    @property
+    def empty(self) -> bool:
+        return self.image is None and not (self.text and self.text.strip())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Understanding:
+    """What an embedder that knows a vocabulary makes of a query."""
+
+    phrases: Sequence[tuple[str, Mapping[str, float]]]  # in the query's order; weight by axis
+    unknown: Sequence[
+        tuple[str, Sequence[str]]
+    ]  # each word that says nothing, and known ones near it
+
+
 class Embedder(Protocol):
     """Maps documents and queries into one space, where the cosine says how well they fit.
 
@@ -56,6 +81,16 @@ class Embedder(Protocol):
     def parallel(self) -> int:
         """How many calls of embed_documents may run at once, each in a thread."""
         return 1
+
+    @property
+    def device(self) -> str:
+        """Where it computes, for people."""
+        return "cpu"
+
+    @property
+    def reads_images(self) -> bool:
+        """Whether a query may hold a picture."""
+        return False
 
     def start(self, expected: int) -> None:
         """Get ready for so many documents; without it, the first call does. May raise UserError."""
@@ -90,6 +125,35 @@ class Embedder(Protocol):
         Raises UserError where the text holds nothing that the embedder understands.
         """
         ...
+
+    def embed_queries(self, queries: Sequence[Query]) -> list[Vector | UserError]:
+        """As embed_query, of several at once; a UserError in the place of one that it would raise for.
+
+        Raises EmbedderUnavailable. An embedder that takes no instructions ignores them.
+        """
+        return [self._one_of_text(query) for query in queries]
+
+    def _one_of_text(self, query: Query) -> Vector | UserError:
+        if query.image is not None:
+            return UserError(f"{self.model.name} reads no pictures. {READ_IMAGES}")
+        try:
+            return self.embed_query(query.text or "")
+        except EmbedderUnavailable:
+            raise
+        except UserError as error:
+            return error
+
+    def explain(self, text: str) -> Understanding | None:
+        """What is understood of a query; None from an embedder that reads all of it."""
+        return None
+
+
+def only(results: Sequence[Vector | UserError]) -> Vector:
+    """The vector of a single query; raises what stands in its place."""
+    (result,) = results
+    if isinstance(result, UserError):
+        raise result
+    return result
 
 
 def normalised(vector: NDArray[np.floating]) -> Vector:

@@ -22,8 +22,16 @@ from numpy.typing import NDArray
 
 from indexer.embed.measured.axes import AXES, CONCEPTS, positions
 from indexer.embed.measured.lexicon import Lexicon, standard
-from indexer.embed.measured.reading import Reading, combine, read
-from indexer.embed.protocol import Document, Embedder, Model, Vector, normalised
+from indexer.embed.measured.reading import Reading, combine, read, unread
+from indexer.embed.ngrams import STOP_WORDS
+from indexer.embed.protocol import (
+    Document,
+    Embedder,
+    Model,
+    Understanding,
+    Vector,
+    normalised,
+)
 from indexer.errors import FontError, UserError
 from indexer.text import parts
 from indexer.traits import TRAITS_VERSION
@@ -80,12 +88,15 @@ class MeasuredTraits(Embedder):
             _put(vector, MEASURED["symbols"], (0.0, -LETTERS))
         return normalised(vector)
 
-    def explain(self, text: str) -> list[tuple[str, dict[str, float]]]:
-        """What is understood of a text, in its order: (phrase, weight by axis or concept).
-
-        A weight is negative towards the minus end of the axis; "axis (middle)" is its middle.
-        """
-        return [(reading.phrase, _weights(reading)) for reading in read(text, self._lexicon)]
+    def explain(self, text: str) -> Understanding:
+        """Weights are negative towards the minus end of an axis; "axis (middle)" is its middle."""
+        phrases = [(found.phrase, _weights(found)) for found in read(text, self._lexicon)]
+        unknown = [
+            (word, self._lexicon.near(word))
+            for word in unread(text, self._lexicon)
+            if word.casefold() not in STOP_WORDS
+        ]
+        return Understanding(phrases=phrases, unknown=unknown)
 
     def _embed(self, document: Document) -> Vector | FontError:
         measured = positions(document.traits) if document.traits else {}

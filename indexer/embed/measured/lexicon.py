@@ -8,7 +8,8 @@ import tomllib
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from difflib import get_close_matches
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any, Generic, TypeVar
 
@@ -19,6 +20,8 @@ SUGGESTIVE = ("era", "mood", "use")
 MAX_HEAVINESS = 0.5  # of heaviness in what a phrase merely suggests; see the head of lexicon.toml
 MAX_WORDS = 4  # words of a phrase: an entry is vocabulary, not a request
 SPLIT = 2  # by how many words a text may write a phrase longer: "art-deco", "black letter"
+NEAR_WORDS = 3
+NEAR = 0.75  # of difflib's ratio: two letters of eight may differ
 BOUNDARY = ","  # stands for any punctuation that ends a phrase
 
 TOKEN = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*|[,;.!?()\[\]/|\n&:=]")
@@ -129,6 +132,21 @@ class Lexicon:
             spelling=spelling,
             groups={group: len(source.get(group, [])) for group in GROUPS},
         )
+
+    def near(self, word: str) -> list[str]:
+        """Up to three words of its phrases that are spelt like this one, the nearest first."""
+        wanted = unicodedata.normalize("NFKC", word).casefold()
+        if wanted in self._vocabulary:  # which says something beside others alone, as "high" does
+            return []
+        return get_close_matches(wanted, self._vocabulary, n=NEAR_WORDS, cutoff=NEAR)
+
+    @cached_property
+    def _vocabulary(self) -> Sequence[str]:
+        indexes: list[Index[Any]] = [self.entries, self.properties, self.degrees]
+        words = {
+            word for index in indexes for phrase, _ in index.values.values() for word in phrase
+        }
+        return sorted(words - self.entries.empty)
 
 
 @cache

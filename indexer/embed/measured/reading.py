@@ -63,7 +63,12 @@ class _Adverbs:
 
 def read(text: str, lexicon: Lexicon) -> list[Reading]:
     """What the lexicon knows of a text, in its order."""
-    return _Reader(lexicon, Text.of(text, lexicon.spelling)).readings()
+    return _Reader(lexicon, Text.of(text, lexicon.spelling)).read()[0]
+
+
+def unread(text: str, lexicon: Lexicon) -> list[str]:
+    """The words of a text that say something, but nothing that the lexicon knows, as written."""
+    return _Reader(lexicon, Text.of(text, lexicon.spelling)).read()[1]
 
 
 def combine(readings: Iterable[Reading]) -> dict[str, tuple[float, float]]:
@@ -97,8 +102,10 @@ class _Reader:
     def words(self) -> Sequence[str]:
         return self.text.words
 
-    def readings(self) -> list[Reading]:
+    def read(self) -> tuple[list[Reading], list[str]]:
+        """What is known of the text, and the words of which nothing is."""
         found: list[Reading] = []
+        unknown: list[str] = []
         adverbs, start, at = _Adverbs(), None, 0
         while at < len(self.words):
             begin = at if start is None else start
@@ -115,14 +122,17 @@ class _Reader:
                 start = begin
                 at, adverbs = at + adverb[0], adverb[1]
             else:
+                says_something = self.words[at] not in self.lexicon.entries.empty
+                if says_something:
+                    unknown.append(self.text.quote(at, at + 1))
                 adverbs = replace(adverbs, since=adverbs.since + 1)
                 if adverbs.since > REACH:
                     adverbs, start = _Adverbs(), None
-                elif self.words[at] not in self.lexicon.entries.empty:
+                elif says_something:
                     adverbs = replace(adverbs, more=False, less=False, excess=False)
                     start = start if adverbs.negated else None
                 at += 1
-        return found
+        return found, unknown
 
     def _is(self, kind: str, at: int) -> int:
         """How many words of this kind of grammar stand there."""

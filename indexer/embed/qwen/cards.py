@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from indexer.embed.protocol import Document, Embedder, Model, Vector
+from indexer.embed.protocol import Document, Embedder, Model, Query, Vector, only
 from indexer.embed.qwen.checkpoint import Checkpoint
 from indexer.embed.qwen.devices import fitting, look
 from indexer.embed.qwen.process import Order, Ready, serve
-from indexer.errors import EmbedderUnavailable, FontError
+from indexer.errors import EmbedderUnavailable, FontError, UserError
 
 REQUEST = 32  # documents of a call
 REQUEST_OF_CPU = 4  # which takes half a minute for each
@@ -123,10 +123,17 @@ class Cards(Embedder):
         result: list[Vector | FontError] = self._ask("embed_documents", slim)
         return result
 
+    @property
+    def reads_images(self) -> bool:
+        return True
+
     def embed_query(self, text: str) -> Vector:
         """Raises UserError for an empty text."""
-        vector: Vector = self._ask("embed_query", text)
-        return vector
+        return only(self.embed_queries([Query(text=text)]))
+
+    def embed_queries(self, queries: Sequence[Query]) -> list[Vector | UserError]:
+        result: list[Vector | UserError] = self._ask("embed_queries", list(queries))
+        return result
 
     def _ask(self, call: str, argument: object) -> Any:
         self.start()

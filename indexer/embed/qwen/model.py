@@ -22,7 +22,7 @@ from PIL import Image
 from torch import Tensor
 from transformers import Qwen3VLModel, Qwen3VLProcessor
 
-from indexer.embed.protocol import Document, Model, Vector, normalised
+from indexer.embed.protocol import Document, Model, Query, Vector, normalised, only
 from indexer.embed.qwen.conversation import DOCUMENT_INSTRUCTION
 from indexer.embed.qwen.forward import Forward
 from indexer.embed.qwen.inputs import Inputs, Item
@@ -87,15 +87,19 @@ class Qwen3VL:
         """Of sheet, text or both; FontError for a sheet that cannot be read."""
         return self.collect(self.launch(self.read(documents)))
 
+    @property
+    def reads_images(self) -> bool:
+        return True
+
     def embed_query(self, text: str) -> Vector:
         """Raises UserError for an empty text."""
-        if not text.strip():
-            raise UserError("Nothing to search for: say what the font looks like.")
-        item = self._inputs.item(text, None, self._identity.query_instruction)
-        (vector,) = self.collect(self.launch([item]))
-        if isinstance(vector, FontError):
-            raise UserError(f"The query cannot be embedded. {vector.message}")
-        return vector
+        return only(self.embed_queries([Query(text=text)]))
+
+    def embed_queries(self, queries: Sequence[Query]) -> list[Vector | UserError]:
+        """Of text, image or both; UserError for an image that cannot be read."""
+        read = list(self._readers.map(self._query_item, queries))
+        vectors = self.collect(self.launch(read))
+        return [_of_query(query, vector) for query, vector in zip(queries, vectors, strict=True)]
 
     def read(self, documents: Sequence[Document]) -> list[Item | FontError]:
         """Token ids and pixels, on the CPU; a FontError in the place of what cannot be read."""
@@ -202,6 +206,14 @@ class Qwen3VL:
         except FontError as error:
             return error
 
+    def _query_item(self, query: Query) -> Item | FontError:
+        given = query.instruction
+        instruction = self._identity.query_instruction if given is None else given
+        try:
+            return self._inputs.item(query.text, query.image, instruction)
+        except FontError as error:
+            return error
+
     def _batches(self, items: Sequence[Item], places: Iterable[int]) -> list[list[int]]:
         """Places of items that go together: of one layout, and of about one length."""
         batches = []
@@ -271,6 +283,14 @@ class Qwen3VL:
 
 def _rank(item: Item) -> tuple[tuple[tuple[int, ...], int], int]:
     return item.layout, -len(item.ids)
+
+
+def _of_query(query: Query, vector: Result) -> Vector | UserError:
+    if query.empty:
+        return UserError("Nothing to search for: say what the font looks like.")
+    if isinstance(vector, FontError):
+        return UserError(f"The query cannot be embedded. {vector.message}")
+    return vector
 
 
 def _aligned(length: int) -> int:

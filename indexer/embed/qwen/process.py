@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from indexer.embed.protocol import Model
+from indexer.embed.protocol import Model, Query
 from indexer.errors import UserError
 
 if TYPE_CHECKING:
@@ -79,8 +79,8 @@ def serve(connection: Connection, devices: Sequence[str], order: Order) -> None:
             def reply(result: object, number: int = number) -> None:
                 connection.send((number, result))
 
-            if call == "embed_query":
-                launching.submit(_query, embedder, argument, reply, collecting)
+            if call == "embed_queries":
+                launching.submit(_queries, embedder, argument, reply, collecting)
             else:
                 read = reading.submit(embedder.read, argument)
                 launching.submit(_launch, embedder, read, reply, collecting)
@@ -130,10 +130,12 @@ def _collect(embedder: Qwen3VL, launched: Launched, reply: Reply) -> None:
     reply(vectors)
 
 
-def _query(embedder: Qwen3VL, text: str, reply: Reply, collecting: ThreadPoolExecutor) -> None:
+def _queries(
+    embedder: Qwen3VL, queries: list[Query], reply: Reply, collecting: ThreadPoolExecutor
+) -> None:
     answer: object
     try:
-        answer = embedder.embed_query(text)
+        answer = embedder.embed_queries(queries)
     except UserError as error:
         answer = error
     except Exception as error:  # noqa: BLE001 - of the device

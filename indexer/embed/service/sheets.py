@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 from PIL import Image
 
-from indexer.embed.protocol import Document, Embedder, Model, Vector
+from indexer.embed.protocol import Document, Embedder, Model, Query, Vector, only
 from indexer.embed.qwen.conversation import conversation
 from indexer.embed.service.client import PROBE, EmbeddingService, Patience
 from indexer.embed.service.keys import Secret
@@ -37,6 +37,11 @@ from indexer.errors import FontError, UserError
 
 AT_ONCE = 8  # requests on their way: a server batches what it has at a time
 PROBE_SIZE = (1024, 512)  # px: of an ordinary sheet, so that it needs as many tokens
+KINDS = {
+    b"\xff\xd8": "jpeg",
+    b"GIF8": "gif",
+    b"RIFF": "webp",
+}  # by the first bytes; all else is PNG
 NO_SUCH_PATH = frozenset({404, 405})
 
 
@@ -118,13 +123,26 @@ class RemoteVL(Embedder):
             for future in futures:  # of a server that is down, the first failure tells enough
                 future.cancel()
 
+    @property
+    def reads_images(self) -> bool:
+        return True
+
     def embed_query(self, text: str) -> Vector:
         """Raises UserError for an empty text, and for one that the service refuses."""
-        if not text.strip():
-            raise UserError("Nothing to search for: say what the letters look like.")
-        vector = self._embed(self._agreed(), text, None, self._model.query_instruction)
+        return only(self.embed_queries([Query(text=text)]))
+
+    def embed_queries(self, queries: Sequence[Query]) -> list[Vector | UserError]:
+        terms = self._agreed()
+        return list(self._threads.map(lambda query: self._query(terms, query), queries))
+
+    def _query(self, terms: Terms, query: Query) -> Vector | UserError:
+        if query.empty:
+            return UserError("Nothing to search for: say what the letters look like.")
+        given = query.instruction
+        instruction = self._model.query_instruction if given is None else given
+        vector = self._embed(terms, query.text, query.image, instruction)
         if isinstance(vector, FontError):
-            raise UserError(f"The query cannot be embedded. {vector.message}")
+            return UserError(f"The query cannot be embedded. {vector.message}")
         return vector
 
     def _embed(
@@ -267,8 +285,9 @@ def _part(part: dict[str, Any]) -> dict[str, Any]:
     return {"type": "image_url", "image_url": {"url": part["image"]}}
 
 
-def _data_url(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode()
+def _data_url(image: bytes) -> str:
+    kind = next((kind for start, kind in KINDS.items() if image.startswith(start)), "png")
+    return f"data:image/{kind};base64," + base64.b64encode(image).decode()
 
 
 @cache

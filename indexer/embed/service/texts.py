@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import httpx
 
 from indexer.embed.halving import halved
-from indexer.embed.protocol import Document, Embedder, Model, Vector
+from indexer.embed.protocol import READ_IMAGES, Document, Embedder, Model, Query, Vector, only
 from indexer.embed.service.client import PROBE, EmbeddingService, Patience
 from indexer.embed.service.keys import Secret
 from indexer.embed.service.replies import Broken, Items, Refused, Reply, vector_of
@@ -86,14 +86,29 @@ class OpenAICompatible(Embedder):
 
     def embed_query(self, text: str) -> Vector:
         """Raises UserError for an empty text, and for one that the service refuses."""
-        if not text.strip():
-            raise UserError("Nothing to search for: give a word or a name.")
-        instruction = self._model.query_instruction
-        asked = f"Instruct: {instruction}\nQuery:{text}" if instruction else text
-        vector = self._embed([asked])[0]
-        if isinstance(vector, FontError):
-            raise UserError(f"The query cannot be embedded. {vector.message}")
-        return vector
+        return only(self.embed_queries([Query(text=text)]))
+
+    def embed_queries(self, queries: Sequence[Query]) -> list[Vector | UserError]:
+        results: list[Vector | UserError] = [self._refusal(query) for query in queries]
+        full = [
+            place for place, query in enumerate(queries) if query.image is None and not query.empty
+        ]
+        for start in range(0, len(full), self._batch_size):
+            places = full[start : start + self._batch_size]
+            vectors = self._embed([self._asked(queries[place]) for place in places])
+            for place, vector in zip(places, vectors, strict=True):
+                results[place] = _of_query(vector)
+        return results
+
+    def _refusal(self, query: Query) -> UserError:
+        if query.image is not None:
+            return UserError(f"{self._model.name} reads no pictures. {READ_IMAGES}")
+        return UserError("Nothing to search for: give a word or a name.")
+
+    def _asked(self, query: Query) -> str:
+        given = query.instruction
+        instruction = self._model.query_instruction if given is None else given
+        return f"Instruct: {instruction}\nQuery:{query.text}" if instruction else query.text or ""
 
     def _embed(self, texts: Sequence[str]) -> list[Vector | FontError]:
         """One batch. A refused one is halved until the culprits stand alone.
@@ -119,6 +134,12 @@ class OpenAICompatible(Embedder):
     def _ask(self, texts: Sequence[str]) -> Reply:
         body = {"model": self._model.name, "input": list(texts), "encoding_format": "float"}
         return self._service.embed(body, count=len(texts), dimension=self._model.dimension)
+
+
+def _of_query(result: Vector | FontError) -> Vector | UserError:
+    if isinstance(result, FontError):
+        return UserError(f"The query cannot be embedded. {result.message}")
+    return result
 
 
 def _refused(reply: Refused) -> Vector | FontError:

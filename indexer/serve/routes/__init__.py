@@ -1,1 +1,1 @@
-"""What the query service answers, one module for each kind of client."""
+"""What the service answers to, by who asks."""
