@@ -29,12 +29,24 @@ export async function call(path, { body, signal } = {}) {
     if (error.name === "AbortError") throw error;
     throw new Refusal("The server does not answer.", 0);
   }
+  if (response.status === 429) {
+    await pause(Number(response.headers.get("Retry-After") ?? 1), signal);
+    return call(path, { body, signal });
+  }
   if (response.status === 401) {
     await askForKey();
     return call(path, { body, signal });
   }
   if (!response.ok) throw await refusal(response);
   return response.json();
+}
+
+/** The server is busy, and says for how long. */
+function pause(seconds, signal) {
+  return new Promise((resolve, reject) => {
+    setTimeout(resolve, Math.min(seconds, 10) * 1000);
+    signal?.addEventListener("abort", () => reject(signal.reason));
+  });
 }
 
 async function refusal(response) {

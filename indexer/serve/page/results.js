@@ -75,7 +75,7 @@ async function list(signal) {
   fused.show(fonts);
   const complete = fonts.length < state.rows;
   more.textContent = "More fonts";
-  replace(byId("found"), fused.element, !complete && state.rows < MAX_ROWS && h("p", { class: "more-rows" }, more));
+  replace(byId("found"), h("h2", { class: "unseen" }, "Fonts"), fused.element, !complete && state.rows < MAX_ROWS && h("p", { class: "more-rows" }, more));
 }
 
 async function columns(signal) {

@@ -4,10 +4,10 @@ import { details } from "./details.js";
 import { h, replace } from "./dom.js";
 import { draw, specimen } from "./specimen.js";
 import { change, MAX_PINS, state } from "./state.js";
-import { figure, label, styleLine } from "./wording.js";
+import { figure, label, styleLine, withoutLabel } from "./wording.js";
 
 const SOON = 6; // rows whose images are not put off
-const REASONS = 3;
+const REASONS = 4;
 const KEPT = 200; // rows that are kept for reuse
 
 class Row {
@@ -133,7 +133,10 @@ function facts(font) {
 function reasons(font) {
   if (!font.why.length) return [];
   const parts = font.why.slice(0, REASONS).flatMap(({ trait, value, word }, place) => [
-    place ? " · " : "", `${label(trait)} `, h("b", {}, typeof value === "number" ? figure(value) : ""), word ? ` ${word}` : "",
+    place ? " · " : "",
+    ...(typeof font.traits?.[trait] === "number"
+      ? [`${label(trait)} `, h("b", {}, figure(value)), ` ${withoutLabel(word, trait)}`]
+      : [word]), // of several measurements: there is no one number
   ]);
   return [h("span", { class: "why" }, ...parts)];
 }

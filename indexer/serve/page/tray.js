@@ -48,6 +48,7 @@ export async function showComparison() {
   });
   replace(
     dialog,
+    h("h2", { class: "unseen" }, "Comparison"),
     h("header", {}, text, h("button", { type: "button", class: "plain", onclick: () => dialog.close() }, "Close")),
     h("ol", { class: "rows" }, ...fonts.map((font, place) => h("li", { class: "row" },
       images[place],

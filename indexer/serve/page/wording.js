@@ -45,6 +45,11 @@ export function standing(trait, percentile) {
   return "middling";
 }
 
+/** "high" of "high contrast", where contrast is said already. */
+export function withoutLabel(word, trait) {
+  return word.startsWith("neither ") ? "middling" : word.replace(label(trait), "").trim();
+}
+
 /** .86, 1.12, −.05, 12°. */
 export function figure(value, unit = "") {
   if (unit === "count") return String(Math.round(value));

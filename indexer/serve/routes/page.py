@@ -6,7 +6,9 @@ import hashlib
 from dataclasses import dataclass
 from importlib import resources
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, Request, Response
+
+from indexer.serve.refusals import Refusal
 
 MEDIA_TYPES = {
     "html": "text/html; charset=utf-8",
@@ -18,7 +20,6 @@ SHELL = "index.html"
 HEADERS = {
     "Cache-Control": "no-cache",  # may be kept, and is asked for again: a 304 while the version serves
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
     "Content-Security-Policy": "; ".join(
         (
             "default-src 'none'",
@@ -70,7 +71,7 @@ def page_router() -> APIRouter:
     @router.get("/page/{name}")
     def part(request: Request, name: str) -> Response:
         if name not in files or name == SHELL:
-            raise HTTPException(404, "The page has no such file.")
+            raise Refusal(404, "The page has no such file.")
         return _answer(request, files[name])
 
     return router
