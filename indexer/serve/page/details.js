@@ -40,7 +40,7 @@ function measurements(font, percentiles, traits) {
     const { low, high, unit, meaning, counts } = traits[trait];
     const value = font.traits[trait];
     const at = Math.min(1, Math.max(0, (value - low) / (high - low)));
-    const word = trait in percentiles ? standing(trait, percentiles[trait]) : "";
+    const word = trait in percentiles ? standing(trait, percentiles[trait], value) : "";
     return h("div", { class: "measurement", title: meaning },
       h("dt", {}, label(trait)),
       h("dd", {}, histogram(counts, at), h("b", {}, figure(value, unit)), h("span", {}, word)));

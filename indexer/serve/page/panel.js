@@ -55,10 +55,10 @@ async function showServer() {
         ["visible", panel.fonts.toLocaleString("en")],
         ["with a vl vector", panel.with_vl.toLocaleString("en")],
         ["without", panel.without_vl.toLocaleString("en")],
-        ["read as", panel.role],
+        ["read as", panel.role ?? "the role that connects"],
       ]),
       h("h3", {}, "Embedder"), facts([
-        ["model", panel.embedder.model],
+        ["model", panel.embedder.model ?? "none"],
         ["device", panel.device],
         ["pictures", panel.embedder.reads_images ? "are read" : "are not read"],
         ["state", panel.embedder.loaded ? "loaded" : "not loaded"],

@@ -7,7 +7,7 @@ import { change, MAX_PINS, state } from "./state.js";
 import { figure, label, styleLine, withoutLabel } from "./wording.js";
 
 const SOON = 6; // rows whose images are not put off
-const REASONS = 4;
+const REASONS = 3;
 const KEPT = 200; // rows that are kept for reuse
 
 class Row {
@@ -130,15 +130,17 @@ function facts(font) {
     .map((fact) => (fact instanceof Node ? fact : h("span", {}, fact)));
 }
 
+/** One reason for each phrase of the query, then the others while there is room. */
 function reasons(font) {
-  if (!font.why.length) return [];
-  const parts = font.why.slice(0, REASONS).flatMap(({ trait, value, word }, place) => [
+  const first = font.why.filter(({ phrase }, place) => font.why.findIndex((reason) => reason.phrase === phrase) === place);
+  const told = [...first, ...font.why.filter((reason) => !first.includes(reason))].slice(0, REASONS);
+  const parts = told.flatMap(({ trait, value, word }, place) => [
     place ? " · " : "",
     ...(typeof font.traits?.[trait] === "number"
       ? [`${label(trait)} `, h("b", {}, figure(value)), ` ${withoutLabel(word, trait)}`]
       : [word]), // of several measurements: there is no one number
   ]);
-  return [h("span", { class: "why" }, ...parts)];
+  return told.length ? [h("span", { class: "why" }, ...parts)] : [];
 }
 
 function scores(font) {

@@ -73,7 +73,7 @@ function table(fonts, traits) {
   const cell = (trait) => (font) => {
     const value = font.traits?.[trait];
     if (typeof value !== "number") return h("td", { class: "soft" }, "–");
-    return h("td", {}, h("b", {}, figure(value, traits[trait].unit)), h("span", {}, standing(trait, font.percentiles[trait] ?? 0.5)));
+    return h("td", {}, h("b", {}, figure(value, traits[trait].unit)), h("span", {}, standing(trait, font.percentiles[trait] ?? 0.5, value)));
   };
   return h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Measurements" }, h("table", {},
     h("caption", { class: "unseen" }, `Measurements of ${plural(fonts.length, "font", "fonts")}`),

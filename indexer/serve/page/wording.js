@@ -30,16 +30,18 @@ const TRAITS = {
 export const MAIN_TRAITS = [
   "contrast", "x_height", "width", "weight", "slant", "spacing", "serifs", "terminal_roundness",
 ];
+const NOUGHT = { slant: 2.5, serifs: 0.02, terminal_roundness: 0.02, joined: 0.02, oldstyle_figures: 0.05 };
 const UNITS = { degrees: "°" };
 
 export function label(trait) {
   return TRAITS[trait]?.[0] ?? trait.replaceAll("_", " ");
 }
 
-/** Where a font stands among all, in words. @param {number} percentile 0 to 1 */
-export function standing(trait, percentile) {
+/** Where a font stands among all, in words. @param {number} percentile 0 to 1 @param {number} value */
+export function standing(trait, percentile, value) {
   const [, low, high] = TRAITS[trait] ?? ["", "little", "much"];
   if (trait.endsWith("_storeys")) return "";
+  if (Math.abs(value) < (NOUGHT[trait] ?? 0)) return low; // so are most, which would make it middling
   if (percentile < 0.3) return percentile < 0.1 && ["low", "small", "narrow", "light", "tight"].includes(low) ? `very ${low}` : low;
   if (percentile > 0.7) return percentile > 0.9 ? `very ${high}` : high;
   return "middling";
