@@ -68,10 +68,11 @@ addEventListener("keydown", (event) => {
 
 showControls();
 showWaiting();
-search();
-startFilters();
 startPanel();
 startComparison();
+await search(); // the fonts first: the rest waits until one is seen
+await document.querySelector("#found img")?.decode().catch(() => {});
+await startFilters();
 showTray();
 showComparison();
 startPicture();

@@ -11,7 +11,6 @@ let reads = false;
 let trouble = "";
 
 export async function startPicture() {
-  showPicture();
   try {
     reads = (await panelFacts()).embedder.reads_images;
   } catch {

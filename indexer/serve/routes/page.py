@@ -65,11 +65,11 @@ def page_router() -> APIRouter:
     files = page_files()
 
     @router.get("/")
-    def shell(request: Request) -> Response:
+    async def shell(request: Request) -> Response:
         return _answer(request, files[SHELL])
 
     @router.get("/page/{name}")
-    def part(request: Request, name: str) -> Response:
+    async def part(request: Request, name: str) -> Response:
         if name not in files or name == SHELL:
             raise Refusal(404, "The page has no such file.")
         return _answer(request, files[name])
