@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 import uvicorn
@@ -41,9 +42,12 @@ def run(settings: Settings, database: Database, vl: VLOptions, say: Callable[[st
     )
     address = f"http://{settings.serve_host}:{settings.serve_port}"
     say(f"Serving on {address}")
-    with announcement.announced(
-        settings.data_dir, settings.serve_host, settings.serve_port, access.token
-    ):
+    with (
+        announcement.announced(
+            settings.data_dir, settings.serve_host, settings.serve_port, access.token
+        ),
+        suppress(KeyboardInterrupt),
+    ):  # uvicorn raises the signal anew, once it has ended in order
         uvicorn.Server(config).run()
 
 
