@@ -40,6 +40,7 @@ class Running:
     service: Service
     http: httpx.Client
     said: list[str]
+    service_token: str  # by which it knows jobs of its host
 
     def post(self, path: str, **body: object) -> httpx.Response:
         return self.http.post(path, json=body)
@@ -64,7 +65,8 @@ def serving(
     reader = Reader.from_settings(settings, database, said.append)
     options = ServiceOptions(vl=vl, sidecar_dimension=sidecar_dimension)
     service = Service(reader, settings, options, said.append)
-    app = application(service, Access(keys), settings)
+    access = Access(keys)
+    app = application(service, access, settings)
     config = uvicorn.Config(app, port=0, log_level="warning", access_log=False)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
@@ -76,8 +78,8 @@ def serving(
         headers = {"Authorization": f"Bearer {keys[0]}"} if keys else {}
         with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60) as http:
             if ready:
-                until(lambda: http.get("/health").status_code == 200)
-            yield Running(url, service, http, said)
+                until(lambda: http.get("/health").status_code == 200, 120)
+            yield Running(url, service, http, said, access.token)
     finally:
         server.should_exit = True
         thread.join(20)

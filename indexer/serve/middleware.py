@@ -82,7 +82,7 @@ class Observed:
         }
         if trace is not None:
             about["trace"] = trace
-        level = logging.INFO if status < 500 and trace is None else logging.ERROR
+        level = logging.INFO if trace is None else logging.ERROR
         LOG.log(level, "request", extra={"about": about})
 
 

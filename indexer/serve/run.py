@@ -28,7 +28,9 @@ def run(settings: Settings, database: Database, vl: VLOptions, say: Callable[[st
     keys = settings.serve_keys.get_secret_value() if settings.serve_keys else None
     access = Access.from_settings(keys, settings.serve_host)
     # --dim is the sidecar's; the model gives what the space was made with
-    options = ServiceOptions(vl=replace(vl, dimension=None), sidecar_dimension=vl.dimension)
+    options = ServiceOptions(
+        vl=replace(vl, dimension=None, share=False), sidecar_dimension=vl.dimension
+    )
     service = Service(Reader.from_settings(settings, database, say), settings, options, say)
     _log_as_json()
     config = uvicorn.Config(
