@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import logging
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ from indexer.errors import UserError
 from indexer.search import match
 from indexer.serve.access import Access
 from indexer.serve.refusals import Refusal
+from indexer.settings import Settings
 from indexer.spaces import padded
 from tests.fix_service import KEY, Running, serving
 
@@ -253,14 +255,8 @@ def test_a_bad_request_gets_a_sentence(
 ) -> None:
     answer = running.http.post("/search", json=body)
     assert answer.status_code == status, answer.text
-    assert re_search(says, answer.json()["error"]["message"])
+    assert re.search(says, answer.json()["error"]["message"])
     assert "x" * 101 not in answer.text
-
-
-def re_search(pattern: str, text: str) -> bool:
-    import re
-
-    return re.search(pattern, text) is not None
 
 
 def test_another_model_than_the_serving_one_embeds_but_does_not_search(
@@ -435,3 +431,44 @@ def test_what_is_served_is_announced_to_jobs_of_this_user_alone(tmp_path: Path) 
         (path,) = (tmp_path / announcement.FOLDER).iterdir()
         assert path.stat().st_mode & 0o077 == 0
     assert announcement.found(tmp_path) == []
+
+
+# --- its README
+
+GUIDE = (Path(__file__).parent.parent / "indexer/serve/README.md").read_text("utf-8")
+
+
+def test_the_provider_block_of_the_docs_works(running: Running) -> None:
+    import yaml
+
+    found = re.search(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
+    assert found
+    (model,) = yaml.safe_load(found[1])["models"]
+    text = running.http.request(
+        model["text"]["method"], model["text"]["path"], json={model["text"]["input"]: QUERY}
+    )
+    assert np.allclose(text.json()[model["text"]["output"]], VECTOR, atol=1e-7)
+    image = running.http.request(
+        model["image"]["method"], model["image"]["path"], json={model["image"]["input"]: picture()}
+    )
+    assert "reads no pictures" in image.json()["error"]["message"]  # a picture, and this embedder
+
+
+def test_the_search_of_the_docs_works(running: Running) -> None:
+    found = re.search(r"-d '(\{.*?\})'\n", GUIDE)
+    assert found
+    answer = running.http.post("/search", content=found[1], headers=JSON)
+    assert answer.status_code == 200
+    assert answer.json()["fonts"]
+
+
+def test_the_docs_name_every_route_and_variable(running: Running) -> None:
+    for path in running.http.get("/openapi.json").json()["paths"]:
+        assert re.search(rf"`(GET|POST) {re.escape(path)}[` ]", GUIDE), path
+    for field in Settings.model_fields.values():
+        alias = str(field.validation_alias)
+        if "SERVE" in alias:
+            assert alias in GUIDE, alias
+
+
+JSON = {"Content-Type": "application/json"}
