@@ -13,6 +13,7 @@ pytest_plugins = [
     "tests.fix_servers",
     "tests.fix_embedding_service",
     "tests.fix_postgrest",
+    "tests.fix_service",
 ]
 MARKED_BY_FIXTURE = {"server": pytest.mark.database, "checkpoint_folder": pytest.mark.model}
 

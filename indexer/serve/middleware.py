@@ -7,6 +7,7 @@ import logging
 import secrets
 import time
 import traceback
+from contextlib import suppress
 from typing import Any
 
 from fastapi import Request
@@ -81,7 +82,7 @@ class Observed:
         }
         if trace is not None:
             about["trace"] = trace
-        level = logging.INFO if status < 500 and trace is None else logging.ERROR
+        level = logging.INFO if trace is None else logging.ERROR
         LOG.log(level, "request", extra={"about": about})
 
 
@@ -100,17 +101,25 @@ class BodyLimit:
         if length.isdecimal() and int(length) > MAX_BODY:
             await refusals.response(Request(scope, receive), refusal)(scope, receive, send)
             return
-        received = 0
+        received, exceeded = 0, False
 
         async def bounded() -> Message:
-            nonlocal received
+            nonlocal received, exceeded
             message = await receive()
             received += len(message.get("body", b""))
             if received > MAX_BODY:
+                exceeded = True
                 raise refusal
             return message
 
-        await self._app(scope, bounded, send)
+        async def answer(message: Message) -> None:
+            if not exceeded:  # else it is what the framework makes of the exception
+                await send(message)
+
+        with suppress(Refusal):
+            await self._app(scope, bounded, answer)
+        if exceeded:
+            await refusals.response(Request(scope), refusal)(scope, receive, send)
 
 
 class JsonLines(logging.Formatter):

@@ -19,7 +19,7 @@ from indexer.serve.vectors import QueryVectors
 from indexer.settings import Settings
 from indexer.spaces import SERVING_COLUMN, Leg, Space
 
-WARM_UP = "regular serif"
+WARM_UP = "regular serif, xyzzy"  # a word that is not known costs most
 SECONDS_BETWEEN_TRIES = 10.0  # to load an embedder that could not be had
 
 State = Literal["loading", "ok", "failed"]
