@@ -49,7 +49,7 @@ class Service:
         self.why_not: dict[Leg, str] = {}  # a leg cannot be asked
         self.serving: Serving = {}  # when they were last read
         self._settings = settings
-        self._say = say
+        self.say = say
         self._loading: asyncio.Task[None] | None = None
         self._following = asyncio.Lock()
 
@@ -137,7 +137,7 @@ class Service:
             except UserError as error:
                 self.state = "failed"
                 self.why_not["vl"] = str(error)
-                self._say(f"{error} Trying again every {SECONDS_BETWEEN_TRIES:g} s.")
+                self.say(f"{error} Trying again every {SECONDS_BETWEEN_TRIES:g} s.")
                 await asyncio.sleep(SECONDS_BETWEEN_TRIES)
             else:
                 self.state = "ok"
@@ -160,7 +160,7 @@ class Service:
             raise
         self.legs["vl"] = vectors
         self.why_not.pop("vl", None)
-        self._say(f"{vl.model.name} is ready.")
+        self.say(f"{vl.model.name} is ready.")
 
     async def _load_text(self) -> None:
         space = self.serving["text"]
@@ -185,4 +185,4 @@ class Service:
                 "backfill (or choose a model: --vl-embedder)."
             )
         model = space.model if space else None
-        return choose.for_sheets(model, self.options.vl, self._settings, self._say)
+        return choose.for_sheets(model, self.options.vl, self._settings, self.say)
