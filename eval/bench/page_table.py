@@ -98,8 +98,9 @@ def _font(
 ) -> dict[str, Any]:
     path, traits = drawn[int(chance.integers(len(drawn)))]
     strayed = {
-        name: round(value * float(chance.normal(1, STRAY)), 4) if type(value) is float else value
+        name: round(value * float(chance.normal(1, STRAY)), 4)
         for name, value in asdict(traits).items()
+        if type(value) is float
     }
     return {
         "id": font_id(number),
@@ -108,7 +109,7 @@ def _font(
         "description": "A made-up face.",
         "tags": ["latin"] + ["latin-ext"] * bool(chance.integers(2)),
         "path": path,
-        "measured": Traits(**strayed),
+        "measured": Traits.from_json(asdict(traits) | strayed),
     }
 
 
