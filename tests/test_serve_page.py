@@ -151,7 +151,7 @@ def test_before_anything_is_asked_there_are_examples_with_fonts(visit: Open) -> 
         assert example.locator(".row").count() > 0
         example.locator("img").first.evaluate("image => image.decode()")
     examples.nth(0).get_by_role("link").click()
-    expect(page.locator("#query")).to_have_value("elegant high-contrast serif, small x-height")
+    expect(page.locator("#query")).to_have_value("elegant, high contrast, small x-height")
     expect(page.locator("#found > .rows .row")).not_to_have_count(0)
 
 
