@@ -9,6 +9,7 @@ from indexer.cli.backfill import backfill_command, sync_command
 from indexer.cli.commands import Commands, set_up
 from indexer.cli.demo import demo_command
 from indexer.cli.doctor import doctor_command
+from indexer.cli.embed import embed_command
 from indexer.cli.imports import import_group
 from indexer.cli.migrate import migrate_command
 from indexer.cli.render import render_command
@@ -41,6 +42,7 @@ for command in (
     spaces_group,
     search_command,
     similar_command,
+    embed_command,
     serve_command,
     demo_command,
 ):
