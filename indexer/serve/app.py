@@ -18,6 +18,7 @@ from indexer.serve.middleware import BodyLimit, Observed
 from indexer.serve.routes.embed import embed_router
 from indexer.serve.routes.health import health_router
 from indexer.serve.routes.openai import openai_router
+from indexer.serve.routes.page import page_router
 from indexer.serve.routes.provider import provider_router
 from indexer.serve.routes.search import search_router
 from indexer.serve.searching import Search, answer
@@ -54,6 +55,7 @@ def application(service: Service, access: Access, settings: Settings) -> FastAPI
             allow_private=settings.allow_private_addresses, proxy=settings.proxy
         )
     app.include_router(health_router(service, access))
+    app.include_router(page_router())  # it holds nothing, and asks for the key itself
     for router in (
         embed_router(service, pictures),
         provider_router(service, pictures),
