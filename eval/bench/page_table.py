@@ -138,7 +138,7 @@ def _font(
         "description": "A made-up face.",
         "tags": ["latin"] + ["latin-ext"] * bool(chance.integers(2)),
         "path": path,
-        "measured": Traits(**strayed),
+        "measured": Traits.from_json(strayed),
     }
 
 

@@ -13,9 +13,12 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from indexer.serve import refusals
 from indexer.serve.access import COOKIE, LOOPBACK, Access
+from indexer.serve.columns import Columns
 from indexer.serve.images import Pictures
 from indexer.serve.middleware import BodyLimit, Observed
 from indexer.serve.routes.embed import embed_router
+from indexer.serve.routes.facets import facets_router
+from indexer.serve.routes.fonts import fonts_router
 from indexer.serve.routes.health import health_router
 from indexer.serve.routes.openai import openai_router
 from indexer.serve.routes.page import page_router
@@ -23,6 +26,7 @@ from indexer.serve.routes.provider import provider_router
 from indexer.serve.routes.search import search_router
 from indexer.serve.searching import Search, answer
 from indexer.serve.service import WARM_UP, Service
+from indexer.serve.specimens import Specimens
 from indexer.settings import Settings
 
 
@@ -30,12 +34,14 @@ class Key(BaseModel):
     key: str
 
 
-def application(service: Service, access: Access, settings: Settings) -> FastAPI:
+def application(
+    service: Service, specimens: Specimens, access: Access, settings: Settings
+) -> FastAPI:
     """FastAPI's own pages are left out: they load scripts from elsewhere. GET /openapi.json has it all."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with service.reader:
+        with service.reader, specimens:
             service.start(lambda: answer(service, Search(query=WARM_UP)))
             yield
             await service.close()
@@ -56,11 +62,14 @@ def application(service: Service, access: Access, settings: Settings) -> FastAPI
         )
     app.include_router(health_router(service, access))
     app.include_router(page_router())  # it holds nothing, and asks for the key itself
+    columns = Columns()
     for router in (
         embed_router(service, pictures),
         provider_router(service, pictures),
         openai_router(service, pictures),
         search_router(service, pictures),
+        facets_router(service, columns),
+        fonts_router(service.reader, specimens, columns),
     ):
         app.include_router(router, dependencies=[Depends(access.check)])
 
