@@ -32,7 +32,8 @@ from indexer.serve.refusals import Refusal
 from indexer.settings import Settings
 from indexer.spaces import padded
 from tests.fix_postgrest import until
-from tests.fix_service import KEY, Running, serving
+from tests.fix_serve import hide
+from tests.fix_service import KEY, Running, fill, serving
 
 QUERY = "high contrast serif"
 MEASURED = MeasuredTraits()
@@ -428,6 +429,31 @@ def test_what_is_served_is_announced_to_jobs_of_this_user_alone(tmp_path: Path) 
     assert announcement.found(tmp_path) == []
 
 
+# --- visitors
+
+
+def test_a_hidden_font_is_found_by_no_search(visited: Database, tmp_path: Path) -> None:
+    fill(visited, tmp_path / "fonts")
+    with visited.open() as connection:
+        row = connection.execute("select id::text from fonts where name = 'Family 1'").fetchone()
+    assert row is not None
+    with serving(visited) as running:
+        bodies: list[dict[str, object]] = [
+            {"query": QUERY}, {"query": "family 1", "alpha": 0}, {"query": QUERY, "alpha": 1}, {},
+        ]  # fmt: skip
+
+        def names() -> list[set[str]]:
+            found = [running.http.post("/search", json=body).json()["fonts"] for body in bodies]
+            return [{font["name"] for font in fonts} for fonts in found]
+
+        assert all("Family 1" in found for found in names())
+        with visited.open() as connection:
+            hide(connection, "Family 1")
+        assert all(found and "Family 1" not in found for found in names())
+        assert running.post("/search", similar_to=row[0]).status_code == 400
+        assert running.service.reader.role == "anon"
+
+
 # --- its README
 
 GUIDE = (Path(__file__).parent.parent / "indexer/serve/README.md").read_text("utf-8")
@@ -458,7 +484,7 @@ def test_the_search_of_the_docs_works(running: Running) -> None:
 
 
 def test_the_docs_name_every_route_and_variable(running: Running) -> None:
-    for path in running.http.get("/openapi.json").json()["paths"]:
+    for path in running.http.get("/openapi.json").json()["paths"].keys() - PAGE:
         assert re.search(rf"`(GET|POST) {re.escape(path)}[` ]", GUIDE), path
     for field in Settings.model_fields.values():
         alias = str(field.validation_alias)
@@ -467,3 +493,4 @@ def test_the_docs_name_every_route_and_variable(running: Running) -> None:
 
 
 JSON = {"Content-Type": "application/json"}
+PAGE = {"/page/{name}", "/"}
