@@ -42,6 +42,8 @@ IN_CI = {
 ELSEWHERE = {
     "pip install -e .": "tests/test_wheel.py installs the package alone",
     "indexer demo": "tests/test_demo.py",
+    "pip install -e '.[serve]'": ".ci/run installs the extra test, which contains it",
+    "indexer serve": "tests/test_serve_cli.py; it does not end by itself",
     "pip install -e '.[vl]'": ".ci/run installs the extra test-vl, which contains it",
     "pip install -e '.[eval]'": ".ci/run installs the extra test, which contains it",
     'pytest -n 2 -m "not slow"': "part of pytest",
