@@ -473,6 +473,18 @@ def test_a_filter_is_checked_by_the_database(
     assert sentence in told["error"]["message"] if sentence else told["total"] == 0
 
 
+@pytest.mark.parametrize(
+    "body",
+    [b'{"filter": {"category": "a\\u0000"}}', b'{"filter": {"category": "\\ud800"}}',
+     b'{"filter": {"traits": {"weight": {"gte": 1e999}}}}', b'{"filter": {"traits": {"weight": {"gte": NaN}}}}'],
+)  # fmt: skip
+def test_what_json_holds_and_the_database_does_not_is_the_askers_mistake(
+    shown: Page, body: bytes
+) -> None:
+    answer = shown.http.post("/facets", content=body)
+    assert answer.status_code in (400, 422), answer.text
+
+
 # --- how the index stands
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -14,6 +15,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from indexer.serve import refusals
 from indexer.serve.access import COOKIE, LOOPBACK, Access
 from indexer.serve.columns import Columns
+from indexer.serve.facets import warm
 from indexer.serve.images import Pictures
 from indexer.serve.middleware import BodyLimit, Observed
 from indexer.serve.routes.embed import embed_router
@@ -38,12 +40,15 @@ def application(
     service: Service, specimens: Specimens, access: Access, settings: Settings
 ) -> FastAPI:
     """FastAPI's own pages are left out: they load scripts from elsewhere. GET /openapi.json has it all."""
+    columns = Columns()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with service.reader, specimens:
             service.start(lambda: answer(service, Search(query=WARM_UP)))
+            warming = asyncio.create_task(asyncio.to_thread(warm, service.reader, columns))
             yield
+            await asyncio.gather(warming, return_exceptions=True)
             await service.close()
 
     app = FastAPI(
@@ -62,7 +67,6 @@ def application(
         )
     app.include_router(health_router(service, access))
     app.include_router(page_router())  # it holds nothing, and asks for the key itself
-    columns = Columns()
     for router in (
         embed_router(service, pictures),
         provider_router(service, pictures),
