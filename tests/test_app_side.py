@@ -327,6 +327,7 @@ def half_answered(server: socket.socket) -> Iterator[None]:
     def answer() -> None:
         connection, _ = server.accept()
         connections.append(connection)
+        connection.recv(65536)  # an answer before the question would be an error at once
         connection.sendall(
             b"HTTP/1.1 200 OK\r\nContent-Length: 50000\r\n\r\n" + b'{"embedding": [0.1, '
         )
