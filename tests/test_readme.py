@@ -99,7 +99,7 @@ def test_the_commands_of_the_readme_work_in_its_order(
     def run(command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True,
-            timeout=300, check=False,
+            timeout=300, check=False, stdin=subprocess.DEVNULL,
         )  # fmt: skip
 
     said: dict[str, str] = {}

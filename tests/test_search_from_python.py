@@ -7,6 +7,7 @@ import logging
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -25,6 +26,7 @@ from indexer.spaces import Space
 from tests.fix_cli import runner
 from tests.fix_service import Running
 
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 QUERY = "high contrast serif"
 HEAVY = ("torch", "transformers", "fastapi", "uvicorn", "mcp", "prometheus_client", "jinja2")
 
@@ -41,6 +43,15 @@ def test_three_lines_search_and_find_neighbours(filled: Database) -> None:
         )
     assert len(alike) == 2
     assert hits[0].id not in [hit.id for hit in alike]
+
+
+def test_the_readmes_lines_work(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", filled.conninfo)
+    lines = README.partition("```python\n")[2].partition("```")[0]
+    done: dict[str, Any] = {}
+    exec(lines, done)
+    assert len(done["hits"]) == 5
+    assert done["alike"] and done["vector"].shape == (256,)
 
 
 def test_neighbours_are_found_by_name_too(filled: Database) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -53,6 +54,7 @@ class Service:
         self._loading: asyncio.Task[None] | None = None
         self._starting: Embedder | None = None
         self._following = asyncio.Lock()
+        self._tried = asyncio.Event()
 
     def start(self, first_search: FirstSearch) -> None:
         """Returns at once; `state` says when the embedder of sheets can answer.
@@ -60,6 +62,11 @@ class Service:
         `first_search` is called once before that, so that no caller waits for connections and caches.
         """
         self._loading = asyncio.create_task(self._load_until_it_works(first_search))
+
+    async def loaded(self, seconds: float) -> None:
+        """Wait until the embedder of sheets is there or could not be had, but not for ever."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._tried.wait(), seconds)
 
     async def close(self) -> None:
         if self._loading:
@@ -139,9 +146,11 @@ class Service:
             except Exception as error:  # noqa: BLE001 - of a device, a driver, a checkpoint
                 known = isinstance(error, UserError)
                 await self._failed(str(error) if known else f"It cannot be loaded: {error!r:.200}.")
+                self._tried.set()
                 await asyncio.sleep(SECONDS_BETWEEN_TRIES)
             else:
                 self.state = "ok"
+                self._tried.set()
                 return
 
     async def _failed(self, why: str) -> None:
