@@ -41,6 +41,8 @@ SQL_README = (ROOT / "sql/README.md").read_text(encoding="utf-8")
     "mcpServers"
 ].values()
 COMMAND = ["-m", CONFIGURED["command"], *CONFIGURED["args"]]
+pytestmark = pytest.mark.slow  # each starts a server
+
 QUERY = "high contrast serif"
 SECONDS = 60
 HELLO = {
@@ -246,6 +248,8 @@ def test_mistakes_get_a_sentence_and_the_session_goes_on(filled: Database, tmp_p
         said = await assistant.refused("search_fonts", count=1000, alpha="much", sheets=-1)
         assert all(f"{name}: Input should be" in said for name in ("count", "alpha", "sheets"))
         assert "font: Field required" in await assistant.refused("similar_fonts")
+        said = await assistant.refused("search_fonts", query="bold", limit=3)
+        assert said.startswith("search_fonts has no argument 'limit'. It has query, image_file, ")
         assert "Unknown tool" in await assistant.refused("delete_fonts", font="Family 0")
         for file, why in (
             (picture, "measured-traits reads no pictures"),
@@ -317,9 +321,11 @@ def test_nothing_can_be_written_even_by_a_policy_that_tries(
         assert admin.execute(content).fetchone() == before
 
 
-@pytest.mark.parametrize("end", ["stdin", signal.SIGTERM, signal.SIGINT], ids=str)
+@pytest.mark.parametrize(
+    "end", [None, signal.SIGTERM, signal.SIGINT], ids=["end of stdin", "SIGTERM", "SIGINT"]
+)
 def test_stdout_is_the_protocols_and_the_end_is_orderly(
-    end: str | signal.Signals, filled: Database, tmp_path: Path
+    end: signal.Signals | None, filled: Database, tmp_path: Path
 ) -> None:
     call = {
         "jsonrpc": "2.0", "id": 2, "method": "tools/call",
@@ -342,7 +348,7 @@ def test_stdout_is_the_protocols_and_the_end_is_orderly(
             "image",
         ]
         began = time.monotonic()
-        if isinstance(end, signal.Signals):
+        if end is not None:
             server.send_signal(end)
             assert server.wait(20) == 0
         rest, said = server.communicate(timeout=20)
