@@ -49,7 +49,7 @@ export function standing(trait, percentile, value) {
 
 /** "high" of "high contrast", where contrast is said already. */
 export function withoutLabel(word, trait) {
-  return word.startsWith("neither ") ? "middling" : word.replace(label(trait), "").trim();
+  return word.replace(label(trait), "").trim();
 }
 
 /** .86, 1.12, −.05, 12°. */
