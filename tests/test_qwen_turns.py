@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
+from itertools import count
 
 from indexer.embed.protocol import Document, Query
 from indexer.embed.qwen.messages import Documents, Queries
@@ -13,9 +13,8 @@ from indexer.errors import FontError
 ITEM = FontError("embed", "of no account here")
 
 
-def documents(number: int, *, waited: float = 0.0) -> Read:
-    call = Documents(number=number, items=[Document(text="a")])
-    return Read(call=call, items=[ITEM], since=time.monotonic() - waited)
+def documents(number: int) -> Read:
+    return Read(call=Documents(number=number, items=[Document(text="a")]), items=[ITEM])
 
 
 def queries(number: int, count: int = 1) -> Read:
@@ -23,9 +22,9 @@ def queries(number: int, count: int = 1) -> Read:
     return Read(call=call, items=[ITEM] * count)
 
 
-def order(reads: Sequence[Read]) -> list[list[int]]:
-    """Numbers of the calls, by turn."""
-    turns = Turns()
+def order(reads: Sequence[Read], seconds: float = 0.0) -> list[list[int]]:
+    """Numbers of the calls, by turn; a turn takes so many seconds."""
+    turns = Turns(count(0, seconds).__next__)
     for read in reads:
         turns.put(read)
     taken: list[list[int]] = []
@@ -44,6 +43,15 @@ def test_a_turn_has_room_for_so_many_queries() -> None:
     assert order(waiting) == [[1, 2], [3], [4], [5]]
 
 
-def test_documents_that_waited_for_long_go_before_queries() -> None:
-    waiting = [documents(1, waited=PATIENCE + 1), documents(2), queries(3)]
-    assert order(waiting) == [[1], [3], [2]]
+def test_queries_hold_documents_for_so_long() -> None:
+    waiting = [documents(1), documents(2), *(queries(number, TOGETHER) for number in range(3, 8))]
+    assert order(waiting, PATIENCE / 2 + 0.1) == [[3], [4], [1], [5], [6], [2], [7]]
+
+
+def test_documents_that_take_long_do_not_go_before_queries() -> None:
+    turns = Turns(count(0, 10 * PATIENCE).__next__)
+    turns.put(documents(1))
+    assert [read.call.number for read in turns.take()] == [1]
+    turns.put(documents(2))
+    turns.put(queries(3))
+    assert [read.call.number for read in turns.take()] == [3]

@@ -50,7 +50,7 @@ class Card:
 
     @property
     def given_up(self) -> str | None:
-        """Why it is not started any more, in a sentence."""
+        """Why it is not started any more, in a sentence; None as long as it is."""
         return self._given_up
 
     @property
@@ -66,28 +66,42 @@ class Card:
             process.stop()
 
     def _keep(self) -> None:
-        unstarted = 0  # processes in a row that did not get ready
+        try:
+            why = self._lived()
+        except Exception as error:  # noqa: BLE001 - nobody sees it in a thread, and calls would wait
+            why = f"{type(error).__name__}: {error}"
+        self._given_up = why
+        if not self.first.done():
+            self.first.set_exception(CardLost(why))
+        self._changed()
+
+    def _lived(self) -> str:
+        """One process after the other; returns why there are no more, in a sentence."""
+        unstarted = 0  # in a row
         while not self._closed.is_set():
             try:
                 process = self._started()
             except (CardLost, UserError, OSError) as error:
-                if not self.first.done():
-                    self.first.set_exception(error)
                 why = str(error)
                 unstarted += 1
                 self._barren += 1
+                if not self.first.done():
+                    self.first.set_exception(error)
+                    if isinstance(error, UserError):  # of the checkpoint, or of this host
+                        return why
             else:
                 why = self._served(process)
                 unstarted = 0
                 self._barren = 0 if process.answers else self._barren + 1
             if self._closed.is_set():
-                return
+                break
             if unstarted == self._limits.starts:
-                self._give_up(why)
-                return
+                self._say(f"{why} It could not be started {unstarted} times and is given up.")
+                return why
             pause = self._limits.pause(self._barren)
             self._say(f"{why} It is started again in {pause:.0f} s.")
             self._closed.wait(pause)
+        return "The cards were closed."
 
     def _started(self) -> CardProcess:
         """Raises CardLost, UserError, and OSError where this host has no room for a process."""
@@ -110,8 +124,3 @@ class Card:
             process.watch()
         self._changed()
         return lost
-
-    def _give_up(self, why: str) -> None:
-        self._given_up = why
-        self._say(f"{why} It could not be started {self._limits.starts} times and is given up.")
-        self._changed()

@@ -65,7 +65,7 @@ class CardProcess:
         self._sending = threading.Lock()  # held for as long as the process does not read
         self._asked = {READY: _Asked(kind=None, documents=0, answer=self._ready)}
         self._numbers = count(READY + 1)
-        self._moved: dict[type[Call] | None, float] = {}  # when a kind was answered last
+        self._answered: dict[type[Call] | None, float] = {}  # when, of each kind, the latest was
         self._lost: str | None = None
         self._seconds: float | None = None
         self.answers = 0
@@ -113,16 +113,18 @@ class CardProcess:
         return answer
 
     def watch(self) -> None:
-        """End it where work waits and nothing has been answered for too long."""
+        """End it where a call waits and none of its kind has been answered for too long."""
         now = time.monotonic()
         with self._state:
-            overdue = any(
-                now - max(asked.since, self._moved.get(asked.kind, 0.0))
-                > self._limits.silence(self._devices, asked.documents)
-                for asked in self._asked.values()
-            )
+            asked = list(self._asked.values())
+            # a query may have to wait for the documents that are being computed
+            most = max((call.documents for call in asked), default=0)
+            limit = self._limits.silence(self._devices, most)
+            overdue = any(now - self._began(call) > limit for call in asked)
         if overdue:
-            self._end(f"The process of {self._name} hung, and was ended.")
+            self._end(
+                f"The process of {self._name} gave no answer for {limit:.0f} s: it was ended."
+            )
 
     def stop(self) -> None:
         """End it, while it loads too."""
@@ -149,11 +151,10 @@ class CardProcess:
         now = time.monotonic()
         with self._state:
             asked = self._asked.pop(reply.number)
-            began = max(asked.since, self._moved.get(asked.kind, 0.0))
-            self._moved[asked.kind] = now
-            self.answers += asked.kind is not None
             if asked.documents:
-                self._measure((now - began) / asked.documents)
+                self._measure((now - self._began(asked)) / asked.documents)
+            self._answered[asked.kind] = now
+            self.answers += asked.kind is not None
         match reply.content:
             case Ready() as ready:
                 self._seconds = 1 / ready.rate if ready.rate else None
@@ -161,8 +162,16 @@ class CardProcess:
             case Failure() as failure:
                 asked.answer.set_exception(failure.error())
             case results:
-                errors = [r.error() if isinstance(r, Failure) else r for r in results]
-                asked.answer.set_result(errors)
+                asked.answer.set_result(
+                    [
+                        result.error() if isinstance(result, Failure) else result
+                        for result in results
+                    ]
+                )
+
+    def _began(self, asked: _Asked) -> float:
+        """When it was its turn, as far as is known here."""
+        return max(asked.since, self._answered.get(asked.kind, 0.0))
 
     def _measure(self, seconds: float) -> None:
         before = seconds if self._seconds is None else self._seconds

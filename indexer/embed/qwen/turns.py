@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from indexer.embed.qwen.messages import Call, Queries
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from indexer.embed.qwen.inputs import Item
 
 PATIENCE = (
-    10.0  # seconds after which documents go before queries: a flood must not hold them forever
+    10.0  # seconds of queries alone, while documents wait: a flood must not hold them forever
 )
 TOGETHER = 64  # queries of one launch, at most; a call that has more goes alone
 
@@ -26,15 +27,16 @@ class Read:
 
     call: Call
     items: list[Item | FontError]
-    since: float = field(default_factory=time.monotonic)
 
 
 class Turns:
     """Calls that wait for the card."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
         self._documents: deque[Read] = deque()
         self._queries: deque[Read] = deque()
+        self._held_since: float | None = None  # documents, by the first query that passed them
         self._changed = threading.Condition()
 
     def put(self, read: Read) -> None:
@@ -46,13 +48,19 @@ class Turns:
         """Waits for a call: one of documents, or all of queries that go into one launch."""
         with self._changed:
             self._changed.wait_for(lambda: self._queries or self._documents)
-            if not self._queries or self._overdue():
+            if self._documents and (not self._queries or self._held_too_long()):
+                self._held_since = None
                 return [self._documents.popleft()]
-            together = [self._queries.popleft()]
-            count = len(together[0].items)
-            while self._queries and (count := count + len(self._queries[0].items)) <= TOGETHER:
-                together.append(self._queries.popleft())
-            return together
+            if self._documents and self._held_since is None:
+                self._held_since = self._now()
+            return self._together()
 
-    def _overdue(self) -> bool:
-        return bool(self._documents) and time.monotonic() - self._documents[0].since > PATIENCE
+    def _held_too_long(self) -> bool:
+        return self._held_since is not None and self._now() - self._held_since > PATIENCE
+
+    def _together(self) -> list[Read]:
+        together = [self._queries.popleft()]
+        count = len(together[0].items)
+        while self._queries and (count := count + len(self._queries[0].items)) <= TOGETHER:
+            together.append(self._queries.popleft())
+        return together
