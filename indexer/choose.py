@@ -14,6 +14,8 @@ from indexer.embed.ngrams import HashedNgrams
 from indexer.embed.protocol import Embedder, Model
 from indexer.embed.qwen import devices
 from indexer.embed.qwen.conversation import DOCUMENT_INSTRUCTION, QUERY_INSTRUCTION
+from indexer.embed.service import announcement
+from indexer.embed.service.client import Patience
 from indexer.embed.service.sheets import RemoteVL, reported
 from indexer.embed.service.texts import OpenAICompatible
 from indexer.errors import UserError
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from indexer.embed.qwen.checkpoint import Checkpoint
 
 OFFLINE = "measured-traits"
+SOON = Patience(attempts=4, longest_wait_s=2.0, timeout_s=5.0, connect_timeout_s=1.0)
 KEY_HINT = "Set OPENROUTER_API_KEY, or TEXT_EMBEDDING_API_KEY and TEXT_EMBEDDING_URL."
 
 
@@ -38,6 +41,7 @@ class VLOptions:
     dimension: int | None = None
     devices: str | None = None  # "cuda:0,cuda:1", "cpu"
     shard: bool = False  # one model over all devices
+    share: bool = True  # ask a query service that runs on this host, in place of loading the model
 
     def or_from(self, settings: Settings) -> VLOptions:
         return replace(
@@ -91,7 +95,7 @@ def for_sheets(
         return MeasuredTraits()
     if options.embedder == "remote":
         return _remote(options, settings)
-    return _on_cards(options, say)
+    return _on_cards(options, settings, say)
 
 
 def for_queries(space: Space, settings: Settings) -> Embedder:
@@ -122,6 +126,8 @@ def of_model(
     if settings.vl_url:
         return _client(model, settings)
     options = options.or_from(settings)
+    if (running := _running(model, options, settings, say)) is not None:
+        return running
     source = (
         options.embedder if options.embedder and Path(options.embedder).is_dir() else model.name
     )
@@ -155,12 +161,42 @@ def text_service(settings: Settings) -> OpenAICompatible | None:
     )
 
 
-def _on_cards(options: VLOptions, say: Callable[[str], None]) -> Cards:
+def _on_cards(options: VLOptions, settings: Settings, say: Callable[[str], None]) -> Embedder:
     source = options.embedder or "auto"
     if source == "auto":
+        if (running := _running(None, options, settings, say)) is not None:
+            return running
         source = devices.choose(devices.look().cards)
     checkpoint = _find(source, options.revision)
-    return _cards(checkpoint, checkpoint.model(options.dimension), options, say)
+    identity = checkpoint.model(options.dimension)
+    if (running := _running(identity, options, settings, say)) is not None:
+        return running
+    return _cards(checkpoint, identity, options, say)
+
+
+def _running(
+    wanted: Model | None, options: VLOptions, settings: Settings, say: Callable[[str], None]
+) -> RemoteVL | None:
+    """A query service on this host that has the model, or any where none is wanted.
+
+    It holds the cards' memory, so that a second copy of the model would find no room.
+    """
+    if not options.share or options.devices:
+        return None
+    for service in announcement.found(settings.data_dir):
+        try:
+            model = reported(base_url=service.base_url, api_key=service.token, patience=SOON)
+        except UserError:  # it was killed, and its announcement is left
+            continue
+        if model is None or model.name == OFFLINE or wanted not in (None, model):
+            continue
+        if wanted is None and options.dimension not in (None, model.dimension):
+            continue
+        say(f"{model.name} is embedded by the service on this host, {service.base_url}.")
+        return RemoteVL(
+            base_url=service.base_url, api_key=service.token, model=model, documents_wait=True
+        )
+    return None
 
 
 def _find(source: str, revision: str | None) -> Checkpoint:

@@ -9,9 +9,11 @@ pytest_plugins = [
     "tests.fix_crowd",
     "tests.fix_fonts",
     "tests.fix_qwen",
+    "tests.fix_serve",
     "tests.fix_servers",
     "tests.fix_embedding_service",
     "tests.fix_postgrest",
+    "tests.fix_service",
 ]
 MARKED_BY_FIXTURE = {"server": pytest.mark.database, "checkpoint_folder": pytest.mark.model}
 

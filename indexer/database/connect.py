@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +19,12 @@ from indexer.settings import Settings
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
+# For a transaction pooler too: no prepared statements, no SET outside a transaction.
+OPTIONS: Mapping[str, Any] = {
+    "prepare_threshold": None,
+    "connect_timeout": 10,
+    "application_name": "fontsight",
+}
 EXTENSION_SCHEMA = """
     select n.nspname from pg_extension e join pg_namespace n on n.oid = e.extnamespace
     where e.extname = 'vector'
@@ -64,13 +70,7 @@ class Database:
     def connect(self, *, autocommit: bool = True) -> Connection:
         """A connection that works through a transaction pooler too: no prepared statements, no SET."""
         try:
-            return psycopg.connect(
-                self.conninfo,
-                autocommit=autocommit,
-                prepare_threshold=None,
-                connect_timeout=10,
-                application_name="fontsight",
-            )
+            return psycopg.connect(self.conninfo, autocommit=autocommit, **OPTIONS)
         except psycopg.OperationalError as error:
             reason = str(error).splitlines()[0].strip().rstrip(".") if str(error) else "no answer"
             raise UserError(

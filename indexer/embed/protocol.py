@@ -83,6 +83,11 @@ class Embedder(Protocol):
         return 1
 
     @property
+    def device(self) -> str:
+        """Where it computes, for people."""
+        return "cpu"
+
+    @property
     def reads_images(self) -> bool:
         """Whether a query may hold a picture."""
         return False

@@ -12,7 +12,7 @@ import io
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from threading import Lock
 from typing import Any
@@ -35,7 +35,8 @@ from indexer.embed.service.replies import (
 )
 from indexer.errors import FontError, UserError
 
-AT_ONCE = 8  # requests on their way: a server batches what it has at a time
+DOCUMENTS_WAIT = 1
+AT_ONCE = 16  # requests on their way: a server batches what it has at a time
 PROBE_SIZE = (1024, 512)  # px: of an ordinary sheet, so that it needs as many tokens
 KINDS = {
     b"\xff\xd8": "jpeg",
@@ -51,6 +52,7 @@ class Terms:
 
     name: str  # its own for the model
     dimensions: int | None = None  # None: the model's own
+    priority: int | None = None  # vLLM's field: what has a higher number waits; None: not sent
 
 
 class RemoteVL(Embedder):
@@ -67,12 +69,17 @@ class RemoteVL(Embedder):
         base_url: str,
         api_key: str | Secret | None,
         model: Model,
+        documents_wait: bool = False,
         patience: Patience | None = None,
         proxy: str | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        """Raises UserError for a base URL that is none, or that would carry the key in the clear."""
+        """`documents_wait`: for fontsight's own service, which lets queries overtake them.
+
+        Raises UserError for a base URL that is none, or that would carry the key in the clear.
+        """
         self._model = model
+        self._priority = DOCUMENTS_WAIT if documents_wait else None
         self._service = EmbeddingService(
             base_url=base_url,
             api_key=api_key,
@@ -91,7 +98,7 @@ class RemoteVL(Embedder):
 
     @property
     def batch_size(self) -> int:
-        return 4 * AT_ONCE
+        return 2 * AT_ONCE
 
     @property
     def parallel(self) -> int:
@@ -112,7 +119,8 @@ class RemoteVL(Embedder):
 
     def embed_documents(self, documents: Sequence[Document]) -> list[Vector | FontError]:
         """Of sheets and texts; FontError for one with neither, and for one that is refused."""
-        terms, instruction = self._agreed(), self._model.document_instruction
+        terms = replace(self._agreed(), priority=self._priority)
+        instruction = self._model.document_instruction
         futures = [
             self._threads.submit(self._embed, terms, document.text, document.sheet, instruction)
             for document in documents
@@ -275,7 +283,8 @@ def _request(terms: Terms, talk: list[dict[str, Any]]) -> dict[str, Any]:
         # the model pools the last token, which may be one that the tokenizer appends
         "add_special_tokens": True,
     }
-    return body if terms.dimensions is None else body | {"dimensions": terms.dimensions}
+    said = {"dimensions": terms.dimensions, "priority": terms.priority}
+    return body | {name: value for name, value in said.items() if value is not None}
 
 
 def _part(part: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,164 @@
+"""Requests that come together go through the model together, and queries before documents.
+
+Nobody waits for a batch to fill: what is there when the model is free is the batch, so one client
+alone is answered at once, and many at once share a pass.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Literal
+
+from indexer.embed.protocol import Document, Embedder, Query, Vector
+from indexer.errors import EmbedderUnavailable, FontError, UserError
+from indexer.serve.metrics import Metrics
+from indexer.serve.refusals import Refusal
+from indexer.spaces import Leg
+
+Kind = Literal["queries", "documents"]
+Result = Vector | UserError
+Call = Callable[[Sequence[Query]], Sequence[Result]]
+
+MAX_WAITING = 256  # of each kind
+QUERY_CALLS = 2  # at once: one is computed while the next is made ready
+# of the cards' time for one call with documents, because a query waits for the one that is computed
+DOCUMENT_SECONDS = 0.2
+RETRY_AFTER_S = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Waiting:
+    query: Query
+    answer: asyncio.Future[Result] = field(repr=False)
+
+
+class Batcher:
+    """Calls of one embedder. Belongs to the event loop in which it is started."""
+
+    def __init__(
+        self, embedder: Embedder, leg: Leg, metrics: Metrics, *, max_waiting: int = MAX_WAITING
+    ) -> None:
+        self._embedder = embedder
+        self._leg = leg
+        self._metrics = metrics
+        self._max_waiting = max_waiting
+        self._seconds_per_document: float | None = None
+        self._queues: dict[Kind, asyncio.Queue[_Waiting]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._threads = ThreadPoolExecutor(
+            QUERY_CALLS + embedder.parallel, thread_name_prefix="embed"
+        )
+
+    def start(self) -> None:
+        self._start("queries", QUERY_CALLS, self._embed)
+        # one call less than the embedder takes, so that a query finds a place
+        self._start("documents", max(1, self._embedder.parallel - 1), self._embed_documents)
+
+    def _start(self, kind: Kind, calls: int, call: Call) -> None:
+        queue = self._queues[kind] = asyncio.Queue(self._max_waiting)
+        self._metrics.watch_queue(self._leg, kind, queue.qsize)
+        self._tasks += [asyncio.create_task(self._work(kind, call)) for _ in range(calls)]
+
+    async def close(self) -> None:
+        """What still waits is refused."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+        for queue in self._queues.values():
+            while not queue.empty():
+                _settle(queue.get_nowait(), Refusal(503, "The service is shutting down."))
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def embed(self, query: Query, *, low_priority: bool = False) -> Vector:
+        """Cancel it to give it up: what nobody waits for is not computed.
+
+        Raises Refusal (429) where too many wait, UserError for what the embedder refuses, and
+        EmbedderUnavailable.
+        """
+        own = query.instruction == self._embedder.model.document_instruction
+        is_document = low_priority and own and self._embedder.reads_images
+        kind: Kind = "documents" if is_document else "queries"
+        waiting = _Waiting(query=query, answer=asyncio.get_running_loop().create_future())
+        try:
+            self._queues[kind].put_nowait(waiting)
+        except asyncio.QueueFull:
+            self._metrics.refused.labels(self._leg, kind).inc()
+            raise Refusal(
+                429, f"{self._max_waiting} {kind} wait already. Try again in a second.",
+                retry_after_s=RETRY_AFTER_S,
+            ) from None  # fmt: skip
+        result = await waiting.answer
+        if isinstance(result, UserError):
+            raise result
+        return result
+
+    async def _work(self, kind: Kind, call: Call) -> None:
+        while True:
+            batch = await self._taken(kind)
+            if batch:
+                await self._answer(kind, batch, call)
+
+    async def _taken(self, kind: Kind) -> list[_Waiting]:
+        queue = self._queues[kind]
+        batch, limit = [await queue.get()], self._limit(kind)
+        while len(batch) < limit and not queue.empty():
+            batch.append(queue.get_nowait())
+        return [waiting for waiting in batch if not waiting.answer.done()]
+
+    def _limit(self, kind: Kind) -> int:
+        if kind == "queries":
+            return self._embedder.batch_size
+        if self._seconds_per_document is None:
+            return 1
+        return max(1, min(int(DOCUMENT_SECONDS / self._seconds_per_document), self._embedder.batch_size))  # fmt: skip
+
+    async def _answer(self, kind: Kind, batch: Sequence[_Waiting], call: Call) -> None:
+        queries = [waiting.query for waiting in batch]
+        began = time.perf_counter()
+        try:
+            results = await asyncio.get_running_loop().run_in_executor(self._threads, call, queries)
+        except EmbedderUnavailable as error:
+            for waiting in batch:
+                _settle(waiting, error)
+            return
+        except Exception as error:  # noqa: BLE001 - an input that no embedder foresaw
+            if len(batch) == 1:
+                _settle(batch[0], error)
+                return
+            for waiting in batch:  # the others are not to blame
+                await self._answer(kind, [waiting], call)
+            return
+        seconds = time.perf_counter() - began
+        self._metrics.embedding.labels(self._leg, kind).observe(seconds)
+        self._metrics.batch_size.labels(self._leg, kind).observe(len(batch))
+        if kind == "documents":
+            each, before = seconds / len(batch), self._seconds_per_document
+            self._seconds_per_document = each if before is None else 0.8 * before + 0.2 * each
+        for waiting, result in zip(batch, results, strict=True):
+            _settle(waiting, result)
+
+    def _embed(self, queries: Sequence[Query]) -> Sequence[Result]:
+        return self._embedder.embed_queries(queries)
+
+    def _embed_documents(self, queries: Sequence[Query]) -> Sequence[Result]:
+        documents = [Document(text=query.text, sheet=query.image) for query in queries]
+        results = self._embedder.embed_documents(documents)
+        return [UserError(r.message) if isinstance(r, FontError) else r for r in results]
+
+
+def _settle(waiting: _Waiting, result: Result | Exception) -> None:
+    if waiting.answer.done():  # given up meanwhile
+        return
+    if (isinstance(result, Exception) and not isinstance(result, UserError)) or isinstance(
+        result, EmbedderUnavailable
+    ):
+        waiting.answer.set_exception(result)
+    else:
+        waiting.answer.set_result(result)

@@ -1,0 +1,77 @@
+"""Whether the service can answer, by what, and what Prometheus wants to know."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Literal
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel, Field
+
+from indexer.serve.access import Access
+from indexer.serve.answers import json_of
+from indexer.serve.reading import DatabaseUnavailable
+from indexer.serve.service import Service
+
+FRESH_SECONDS = 5.0  # in which the database is not asked again what serves
+
+
+class Health(BaseModel):
+    """As sidecars have it; `notice` says in a sentence what is wrong."""
+
+    status: Literal["ok", "loading", "failed"]
+    embedding_model: str | None
+    reranker_model: str | None
+    embedding_loaded: bool
+    reranker_loaded: bool
+    device: str | None
+    embedding_dim: int | None = Field(description="Of POST /embed with texts.")
+    serving_model: str | None = Field(description="That made the vectors which search compares.")
+    searches: bool = Field(description="False: the model is not that of the serving space.")
+    notice: str | None
+
+
+def health_router(service: Service, access: Access) -> APIRouter:
+    router = APIRouter(tags=["operation"])
+    read_at = 0.0
+
+    @router.get("/health", response_model=Health, responses={503: {"model": Health}})
+    async def health() -> Response:
+        nonlocal read_at
+        notice = service.why_not.get("vl")
+        if time.monotonic() - read_at > FRESH_SECONDS:
+            try:
+                await asyncio.to_thread(service.refresh_serving)
+                read_at = time.monotonic()
+            except DatabaseUnavailable as error:
+                notice = str(error)
+        answer = json_of(_health(service, notice).model_dump())
+        answer.status_code = 200 if service.state == "ok" else 503
+        return answer
+
+    @router.get("/metrics", dependencies=[Depends(access.check)], response_class=Response)
+    async def metrics() -> Response:
+        """In Prometheus' text format."""
+        return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")
+
+    return router
+
+
+def _health(service: Service, notice: str | None) -> Health:
+    embedder = service.legs["vl"].embedder if "vl" in service.legs else None
+    space = service.serving.get("vl")
+    mismatch = service.mismatch(service.serving)
+    own = embedder.model.dimension if embedder else None
+    return Health(
+        status=service.state,
+        embedding_model=embedder.model.name if embedder else None,
+        reranker_model=None,
+        embedding_loaded=embedder is not None,
+        reranker_loaded=False,
+        device=embedder.device if embedder else None,
+        embedding_dim=service.options.sidecar_dimension or own,
+        serving_model=space.model.name if space else None,
+        searches=service.state == "ok" and mismatch is None,
+        notice=mismatch or notice,
+    )

@@ -1,0 +1,503 @@
+"""The query service: its contracts, called by the clients that they are for."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import logging
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("fastapi", reason="needs the extra serve: pip install -e '.[test]'")
+
+import openai
+
+from indexer.database.connect import Database
+from indexer.embed.measured.embedder import MeasuredTraits
+from indexer.embed.protocol import normalised
+from indexer.embed.service import announcement
+from indexer.embed.service.sheets import RemoteVL, reported
+from indexer.errors import UserError
+from indexer.search import match
+from indexer.serve.access import Access
+from indexer.serve.refusals import Refusal
+from indexer.settings import Settings
+from indexer.spaces import padded
+from tests.fix_postgrest import until
+from tests.fix_serve import hide
+from tests.fix_service import KEY, Running, fill, serving
+
+QUERY = "high contrast serif"
+MEASURED = MeasuredTraits()
+VECTOR = MEASURED.embed_query(QUERY)
+
+
+def picture(width: int = 40, height: int = 20, kind: str = "PNG") -> str:
+    file = io.BytesIO()
+    Image.new("RGB", (width, height), "white").save(file, kind)
+    return base64.b64encode(file.getvalue()).decode()
+
+
+# --- the app's own, and the sidecar's, on one path
+
+
+@pytest.mark.parametrize("path", ["/embed", "/"])
+def test_the_app_gets_4096_numbers_of_the_serving_space(running: Running, path: str) -> None:
+    answer = running.post(path, text=QUERY)
+    assert answer.status_code == 200
+    assert np.allclose(answer.json()["embedding"], padded(VECTOR), atol=1e-7)
+
+
+def test_the_sidecar_gets_vectors_cut_to_a_dimension(running: Running) -> None:
+    whole = running.post("/embed", texts=[QUERY, "bold"]).json()
+    assert (whole["dimension"], whole["model"]) == (256, "measured-traits")
+    assert np.allclose(whole["embeddings"], [VECTOR, MEASURED.embed_query("bold")], atol=1e-7)
+    cut = running.post("/embed", texts=[QUERY], dimension=128, instruction="Find fonts.").json()
+    assert cut["dimension"] == 128
+    assert np.allclose(cut["embeddings"], [normalised(VECTOR[:128])], atol=1e-7)
+    assert running.post("/embed", texts=[QUERY], dimension=512).status_code == 400
+    empty = running.post("/embed", texts=[])
+    assert empty.status_code == 400
+    assert empty.json()["error"]["message"] == "texts is empty: send at least one."
+
+
+def test_the_sidecars_default_dimension_does_not_reach_the_app(filled: Database) -> None:
+    with serving(filled, sidecar_dimension=128) as running:
+        assert len(running.post("/embed", texts=[QUERY]).json()["embeddings"][0]) == 128
+        assert running.http.get("/health").json()["embedding_dim"] == 128
+        assert np.allclose(running.post("/embed", text=QUERY).json()["embedding"], padded(VECTOR))
+
+
+def test_more_dimensions_than_the_model_has_are_refused(filled: Database) -> None:
+    with serving(filled, sidecar_dimension=384, ready=False) as running:
+        until(lambda: running.http.get("/health").json()["status"] == "failed")
+        notice = running.http.get("/health").json()["notice"]
+        assert notice == "--dim 384 is more than the 256 dimensions of measured-traits."
+
+
+def test_health_says_what_embeds(running: Running) -> None:
+    health = running.http.get("/health").json()
+    assert {
+        "status": "ok", "embedding_model": "measured-traits", "reranker_model": None,
+        "embedding_loaded": True, "reranker_loaded": False, "device": "cpu", "embedding_dim": 256,
+    }.items() <= health.items()  # fmt: skip
+
+
+def test_without_a_model_it_says_so_and_searches_by_words(database: Database) -> None:
+    with database.open() as connection:
+        connection.execute("insert into fonts (name, tags) values ('Lora', '{latin}')")
+    with serving(database, ready=False) as running:
+        while running.http.get("/health").json()["status"] == "loading":
+            time.sleep(0.05)
+        health = running.http.get("/health")
+        assert health.status_code == 503
+        assert health.json()["status"] == "failed"
+        assert "indexer backfill" in health.json()["notice"]
+        assert running.post("/embed", text="serif").status_code == 503
+        assert running.post("/v1/embeddings", model="x", input="serif").status_code == 503
+        found = running.post("/search", query="Lora").json()
+        assert [font["name"] for font in found["fonts"]] == ["Lora"]
+        assert found["legs"]["vl"] == {
+            "model": None, "asked": False, "why_not": found["legs"]["vl"]["why_not"],
+        }  # fmt: skip
+        assert "no vl vectors yet" in found["notices"][0]
+
+
+# --- the provider's
+
+
+def test_the_provider_gets_one_vector_or_a_list(running: Running) -> None:
+    one = running.post("/txt/embed", input=QUERY).json()["embedding"]
+    assert np.allclose(one, VECTOR, atol=1e-7)
+    several = running.post("/txt/embed", input=[QUERY, "bold"]).json()["embeddings"]
+    assert np.allclose(several[0], VECTOR, atol=1e-7)
+    refused = running.post("/img/embed", input=picture())
+    assert refused.status_code == 422
+    assert "reads no pictures. Qwen3-VL-Embedding does" in refused.json()["error"]["message"]
+
+
+# --- OpenAI's
+
+
+@pytest.fixture
+def client(running: Running) -> Iterator[openai.OpenAI]:
+    with (
+        httpx.Client(trust_env=False) as own,
+        openai.OpenAI(
+            base_url=f"{running.url}/v1", api_key="any", max_retries=0, http_client=own
+        ) as client,
+    ):
+        yield client
+
+
+def test_openais_client_gets_vectors(client: openai.OpenAI) -> None:
+    (card,) = client.models.list().data
+    assert card.id == "measured-traits"
+    # the client asks for base64 where nothing else is said
+    one = client.embeddings.create(model=card.id, input=QUERY)
+    assert np.allclose(one.data[0].embedding, VECTOR, atol=1e-7)
+    several = client.embeddings.create(
+        model=card.id, input=[QUERY, "bold"], encoding_format="float", dimensions=128
+    )
+    assert np.allclose(several.data[0].embedding, normalised(VECTOR[:128]), atol=1e-7)
+    assert [item.index for item in several.data] == [0, 1]
+
+
+def test_openais_client_gets_its_own_kinds_of_errors(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="Arrays of tokens are not taken"):
+        client.embeddings.create(model="measured-traits", input=[1, 2, 3])
+    with pytest.raises(openai.BadRequestError, match="Arrays of tokens are not taken"):
+        client.embeddings.create(model="measured-traits", input=[[1, 2], [3]])
+    with pytest.raises(openai.NotFoundError, match="measured-traits is"):
+        client.embeddings.create(model="text-embedding-3-small", input=QUERY)
+    with pytest.raises(openai.UnprocessableEntityError) as caught:
+        client.embeddings.create(model="measured-traits", input="zzz qqq")
+    assert caught.value.body == {
+        "message": caught.value.body["message"],  # type: ignore[index]
+        "code": "invalid_request", "type": "invalid_request_error", "param": None,
+    }  # fmt: skip
+
+
+def test_llamaindex_gets_vectors(running: Running) -> None:
+    pytest.importorskip("llama_index.embeddings.openai_like", reason="needs the extra test")
+    from llama_index.embeddings.openai_like import OpenAILikeEmbedding
+
+    with httpx.Client(trust_env=False) as own:
+        embedding = OpenAILikeEmbedding(
+            model_name="measured-traits", api_base=f"{running.url}/v1", api_key="any",
+            http_client=own,
+        )  # fmt: skip
+        assert np.allclose(embedding.get_query_embedding(QUERY), VECTOR, atol=1e-7)
+        assert np.allclose(embedding.get_text_embedding_batch([QUERY])[0], VECTOR, atol=1e-7)
+
+
+def test_our_own_client_gets_vectors(running: Running) -> None:
+    url = f"{running.url}/v1"
+    assert reported(base_url=url, api_key=None) == MEASURED.model
+    with RemoteVL(base_url=url, api_key=None, model=MEASURED.model) as remote:
+        assert np.allclose(remote.embed_query(QUERY), VECTOR, atol=1e-7)
+        with pytest.raises(UserError, match="no word that the lexicon knows"):
+            remote.embed_query("zzz qqq")
+
+
+# --- search
+
+
+def test_a_search_is_the_functions_answer_and_says_why(running: Running, filled: Database) -> None:
+    body = {"query": QUERY, "alpha": 0.0, "words": 0.0, "limit": 4, "filter": {"category": "serif"}}
+    found = running.http.post("/search", json=body).json()
+    with filled.open() as connection:
+        hits = match(
+            connection, text=None, vl=VECTOR, alpha=0.0, count=4, filter={"category": "serif"}
+        )
+    assert [font["id"] for font in found["fonts"]] == [str(hit.id) for hit in hits]
+    assert [font["vl_similarity"] for font in found["fonts"]] == pytest.approx(
+        [hit.vl_similarity for hit in hits]
+    )
+    assert (found["exactness"], found["strategy"], found["alpha"]) == ("scanned", "exact", 0.0)
+    assert [phrase["phrase"] for phrase in found["understood"]] == ["high contrast", "serif"]
+    assert found["milliseconds"]["rpc"] > 0
+    reasons = {reason["trait"]: reason for reason in found["fonts"][0]["why"]}
+    assert reasons["contrast"]["phrase"] == "high contrast"
+    assert reasons["contrast"]["value"] == pytest.approx(
+        found["fonts"][0]["traits"]["contrast"], abs=0.001
+    )
+    assert found["fonts"][0]["subsets"] == ["latin"]
+
+
+def test_words_that_are_not_understood_are_told(running: Running) -> None:
+    found = running.post("/search", query="high kontrast serif").json()
+    unknown = {word["word"]: word["near"] for word in found["not_understood"]}
+    assert "contrast" in unknown["kontrast"]
+
+
+def test_nothing_understood_is_no_ranking_by_spelling(running: Running) -> None:
+    nothing = running.post("/search", query="zzz", alpha=0).json()
+    assert nothing["fonts"] == []
+    assert "no word that the lexicon knows" in nothing["notices"][0]
+    assert "At alpha 0 only looks count" in nothing["notices"][1]
+    by_name = running.post("/search", query="family 3", alpha=0).json()
+    assert "Family 3" in {font["name"] for font in by_name["fonts"]}  # by its words
+
+
+def test_the_neighbours_of_a_font(running: Running) -> None:
+    first = running.post("/search", query=QUERY, limit=1).json()["fonts"][0]
+    alike = running.post("/search", similar_to=first["id"], limit=3).json()["fonts"]
+    assert len(alike) == 3
+    assert first["id"] not in {font["id"] for font in alike}
+    width = first["traits"]["contrast"]
+    lower = running.post(
+        "/search", similar_to=first["id"], filter={"traits": {"contrast": {"lt": width}}}
+    ).json()["fonts"]
+    assert lower
+    assert all(font["traits"]["contrast"] < width for font in lower)
+
+
+def test_without_a_query_fonts_stand_by_name(running: Running) -> None:
+    found = running.post("/search", filter={"category": "serif"}, limit=2).json()
+    assert [font["name"] for font in found["fonts"]] == ["Family 1", "Family 3"]
+    assert found["fonts"][0]["score"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "says"),
+    [
+        ({"query": "serif", "filter": {"colour": "red"}}, 400, "unknown key: colour.* There are"),
+        ({"similar_to": "00000000-0000-0000-0000-000000000000"}, 400, "font"),
+        ({"query": "x" * 2000}, 422, "query: String should have at most 1000 characters"),
+        ({"query": "serif", "limit": 1000}, 422, "limit"),
+        ({"query": "serif", "typo": 1}, 422, "typo: Extra inputs are not permitted"),
+        ({"query": "serif", "image": "!!"}, 422, "neither base64 nor a data URL"),
+        ({"query": "serif", "image": "http://127.0.0.1/x.png"}, 422, "REMOTE_IMAGES"),
+    ],
+)
+def test_a_bad_request_gets_a_sentence(
+    running: Running, body: dict[str, object], status: int, says: str
+) -> None:
+    answer = running.http.post("/search", json=body)
+    assert answer.status_code == status, answer.text
+    assert re.search(says, answer.json()["error"]["message"])
+    assert "x" * 101 not in answer.text
+
+
+def test_another_model_than_the_serving_one_embeds_but_does_not_search(
+    running: Running, filled: Database
+) -> None:
+    with filled.open() as connection:
+        connection.execute(
+            "update font_index.spaces set identity = jsonb_set(identity, '{model,revision}', '\"other\"')"
+            " where leg = 'vl'"
+        )
+    refused = running.post("/search", query=QUERY)
+    assert refused.status_code == 503
+    assert "This service embeds by measured-traits" in refused.json()["error"]["message"]
+    health = running.http.get("/health").json()
+    assert health["searches"] is False
+    assert "This service embeds by" in health["notice"]
+    assert running.post("/embed", text=QUERY).status_code == 200
+
+
+def test_a_text_space_that_is_switched_is_followed(running: Running, filled: Database) -> None:
+    assert running.post("/search", query=QUERY).json()["legs"]["text"]["asked"]
+    with filled.open() as connection:
+        connection.execute("update font_index.spaces set state = 'retired' where leg = 'text'")
+    found = running.post("/search", query=QUERY).json()
+    assert found["legs"]["text"]["asked"] is False
+    assert found["fonts"]
+    with filled.open() as connection:
+        connection.execute("update font_index.spaces set state = 'active' where leg = 'text'")
+    assert running.post("/search", query=QUERY).json()["legs"]["text"]["asked"]
+
+
+# --- access
+
+
+def test_a_key_is_needed_where_there_are_keys(filled: Database) -> None:
+    with serving(filled, keys=(KEY, "another-key-of-these-tests")) as running:
+        for key, status in [(KEY, 200), ("another-key-of-these-tests", 200), ("wrong" * 5, 401)]:
+            headers = {"Authorization": f"Bearer {key}"}
+            answer = running.http.post("/embed", json={"text": QUERY}, headers=headers)
+            assert answer.status_code == status
+        with httpx.Client(base_url=running.url, trust_env=False) as stranger:
+            assert stranger.get("/health").status_code == 200
+            for method, path in [
+                ("POST", "/"), ("POST", "/embed"), ("POST", "/search"), ("GET", "/metrics"),
+                ("POST", "/v1/embeddings"), ("GET", "/v1/models"), ("POST", "/txt/embed"),
+            ]:  # fmt: skip
+                refused = stranger.request(method, path, json={})
+                assert refused.status_code == 401, path
+                assert refused.headers["www-authenticate"] == "Bearer"
+            # a browser gives the key once
+            assert stranger.post("/session", json={"key": "wrong" * 5}).status_code == 401
+            let_in = stranger.post("/session", json={"key": KEY})
+            assert let_in.status_code == 204
+            cookie = let_in.headers["set-cookie"]
+            assert "HttpOnly" in cookie
+            assert "SameSite=strict" in cookie
+            assert KEY not in cookie
+            assert stranger.post("/search", json={"query": QUERY}).status_code == 200
+
+
+def test_off_loopback_a_key_is_required() -> None:
+    with pytest.raises(UserError, match="FONTSIGHT_SERVE_KEYS"):
+        Access.from_settings(None, "0.0.0.0")
+    with pytest.raises(UserError, match="fewer than 16 characters"):
+        Access.from_settings("short", "0.0.0.0")
+    assert Access.from_settings(f" {KEY} , ", "0.0.0.0").required
+    assert not Access.from_settings(None, "127.0.0.1").required
+    with pytest.raises(Refusal):
+        Access([KEY]).cookie_for("")
+
+
+def test_another_host_name_is_refused_without_keys(running: Running) -> None:
+    rebound = running.http.get("/v1/models", headers={"Host": "evil.example"})
+    assert rebound.status_code == 400
+
+
+def test_other_origins_are_let_in_by_setting_alone(filled: Database) -> None:
+    asked = {
+        "Origin": "https://app.example", "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type",
+    }  # fmt: skip
+    with serving(filled, serve_origins="https://app.example") as running:
+        allowed = running.http.options("/search", headers=asked)
+        assert allowed.headers["access-control-allow-origin"] == "https://app.example"
+        other = running.http.options("/search", headers={**asked, "Origin": "https://evil.example"})
+        assert "access-control-allow-origin" not in other.headers
+
+
+# --- bounds
+
+
+def test_a_body_that_is_too_large_is_refused(running: Running) -> None:
+    told = running.http.post("/embed", content=b"x" * (13 << 20))
+    assert told.status_code == 413
+
+    def chunks():  # type: ignore[no-untyped-def]
+        for _ in range(13):
+            yield b"x" * (1 << 20)
+
+    untold = running.http.post(
+        "/embed", content=chunks(), headers={"Content-Type": "application/json"}
+    )
+    assert untold.status_code == 413
+
+
+def test_a_picture_that_would_explode_is_refused(running: Running) -> None:
+    bomb = picture(6000, 6000)
+    assert len(bomb) < 500_000
+    for body in ({"image": bomb}, {"image": f"data:image/png;base64,{bomb}"}):
+        answer = running.http.post("/embed", json=body)
+        assert answer.status_code == 413
+        assert "36,000,000 pixels" in answer.json()["error"]["message"]
+    no_picture = running.post("/embed", image=base64.b64encode(b"<svg/>").decode())
+    assert no_picture.status_code == 422
+
+
+def test_pictures_on_private_addresses_are_refused_even_where_addresses_are_allowed(
+    filled: Database,
+) -> None:
+    with serving(filled, serve_remote_images=True) as running:
+        answer = running.post("/embed", image=f"{running.url}/health")
+        assert answer.status_code == 422
+        assert "private" in answer.json()["error"]["message"]
+
+
+def test_answers_carry_an_id_and_the_log_no_text(
+    running: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "indexer.serve"):
+        own = running.http.post(
+            "/search", json={"query": "secretive serif"}, headers={"X-Request-ID": "abc-1"}
+        )
+        made = running.http.post(
+            "/search", json={"query": "serif"}, headers={"X-Request-ID": 'a"b\\c'}
+        )
+        until(lambda: sum("/search" in str(vars(r)) for r in caplog.records) == 2)
+    assert own.headers["x-request-id"] == "abc-1"
+    assert len(made.headers["x-request-id"]) == 16
+    every = [record.about for record in caplog.records]  # type: ignore[attr-defined]
+    records = [about for about in every if about["route"] == "/search"]
+    assert records[0]["request_id"] == "abc-1"
+    assert "secretive" not in json.dumps(records)
+
+
+def test_metrics_count_answers_and_cache_hits(running: Running) -> None:
+    before = hits(running)
+    for _ in range(3):
+        running.post("/embed", text="serif with metrics")
+    metrics = running.http.get("/metrics").text
+    assert 'fontsight_answers_total{route="/embed",status="200"} 3.0' in metrics
+    assert 'fontsight_queue_length{kind="queries",leg="vl"} 0.0' in metrics
+    assert hits(running) - before == 2
+
+
+def hits(running: Running) -> float:
+    name = 'fontsight_query_vectors_total{found="yes",leg="vl"} '
+    lines = running.http.get("/metrics").text.splitlines()
+    return sum(float(line.removeprefix(name)) for line in lines if line.startswith(name))
+
+
+def test_what_is_served_is_announced_to_jobs_of_this_user_alone(tmp_path: Path) -> None:
+    with announcement.announced(tmp_path, "0.0.0.0", 8700, "token"):
+        (found,) = announcement.found(tmp_path)
+        assert found.base_url == "http://127.0.0.1:8700/v1"
+        assert "token" not in repr(found).replace("token=", "")
+        (path,) = (tmp_path / announcement.FOLDER).iterdir()
+        assert path.stat().st_mode & 0o077 == 0
+    assert announcement.found(tmp_path) == []
+
+
+# --- visitors
+
+
+def test_a_hidden_font_is_found_by_no_search(visited: Database, tmp_path: Path) -> None:
+    fill(visited, tmp_path / "fonts")
+    with visited.open() as connection:
+        row = connection.execute("select id::text from fonts where name = 'Family 1'").fetchone()
+    assert row is not None
+    with serving(visited) as running:
+        bodies: list[dict[str, object]] = [
+            {"query": QUERY}, {"query": "family 1", "alpha": 0}, {"query": QUERY, "alpha": 1}, {},
+        ]  # fmt: skip
+
+        def names() -> list[set[str]]:
+            found = [running.http.post("/search", json=body).json()["fonts"] for body in bodies]
+            return [{font["name"] for font in fonts} for fonts in found]
+
+        assert all("Family 1" in found for found in names())
+        with visited.open() as connection:
+            hide(connection, "Family 1")
+        assert all(found and "Family 1" not in found for found in names())
+        assert running.post("/search", similar_to=row[0]).status_code == 400
+        assert running.service.reader.role == "anon"
+
+
+# --- its README
+
+GUIDE = (Path(__file__).parent.parent / "indexer/serve/README.md").read_text("utf-8")
+
+
+def test_the_provider_block_of_the_docs_works(running: Running) -> None:
+    import yaml
+
+    found = re.search(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
+    assert found
+    (model,) = yaml.safe_load(found[1])["models"]
+    text = running.http.request(
+        model["text"]["method"], model["text"]["path"], json={model["text"]["input"]: QUERY}
+    )
+    assert np.allclose(text.json()[model["text"]["output"]], VECTOR, atol=1e-7)
+    image = running.http.request(
+        model["image"]["method"], model["image"]["path"], json={model["image"]["input"]: picture()}
+    )
+    assert "reads no pictures" in image.json()["error"]["message"]  # a picture, and this embedder
+
+
+def test_the_search_of_the_docs_works(running: Running) -> None:
+    found = re.search(r"-d '(\{.*?\})'\n", GUIDE)
+    assert found
+    answer = running.http.post("/search", content=found[1], headers=JSON)
+    assert answer.status_code == 200
+    assert answer.json()["fonts"]
+
+
+def test_the_docs_name_every_route_and_variable(running: Running) -> None:
+    for path in running.http.get("/openapi.json").json()["paths"].keys() - PAGE:
+        assert re.search(rf"`(GET|POST) {re.escape(path)}[` ]", GUIDE), path
+    for field in Settings.model_fields.values():
+        alias = str(field.validation_alias)
+        if "SERVE" in alias:
+            assert alias in GUIDE, alias
+
+
+JSON = {"Content-Type": "application/json"}
+PAGE = {"/page/{name}", "/"}
