@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import logging
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,8 +29,11 @@ from indexer.errors import UserError
 from indexer.search import match
 from indexer.serve.access import Access
 from indexer.serve.refusals import Refusal
+from indexer.settings import Settings
 from indexer.spaces import padded
-from tests.fix_service import KEY, Running, serving
+from tests.fix_postgrest import until
+from tests.fix_serve import hide
+from tests.fix_service import KEY, Running, fill, serving
 
 QUERY = "high contrast serif"
 MEASURED = MeasuredTraits()
@@ -253,14 +257,8 @@ def test_a_bad_request_gets_a_sentence(
 ) -> None:
     answer = running.http.post("/search", json=body)
     assert answer.status_code == status, answer.text
-    assert re_search(says, answer.json()["error"]["message"])
+    assert re.search(says, answer.json()["error"]["message"])
     assert "x" * 101 not in answer.text
-
-
-def re_search(pattern: str, text: str) -> bool:
-    import re
-
-    return re.search(pattern, text) is not None
 
 
 def test_another_model_than_the_serving_one_embeds_but_does_not_search(
@@ -396,19 +394,13 @@ def test_answers_carry_an_id_and_the_log_no_text(
         made = running.http.post(
             "/search", json={"query": "serif"}, headers={"X-Request-ID": 'a"b\\c'}
         )
-        until_logged(caplog, 2)
+        until(lambda: sum("/search" in str(vars(r)) for r in caplog.records) == 2)
     assert own.headers["x-request-id"] == "abc-1"
     assert len(made.headers["x-request-id"]) == 16
-    records = [record.about for record in caplog.records]  # type: ignore[attr-defined]
-    assert records[0]["route"] == "/search"
+    every = [record.about for record in caplog.records]  # type: ignore[attr-defined]
+    records = [about for about in every if about["route"] == "/search"]
     assert records[0]["request_id"] == "abc-1"
     assert "secretive" not in json.dumps(records)
-
-
-def until_logged(caplog: pytest.LogCaptureFixture, count: int) -> None:
-    end = time.monotonic() + 5
-    while len(caplog.records) < count and time.monotonic() < end:
-        time.sleep(0.01)
 
 
 def test_metrics_count_answers_and_cache_hits(running: Running) -> None:
@@ -435,3 +427,70 @@ def test_what_is_served_is_announced_to_jobs_of_this_user_alone(tmp_path: Path) 
         (path,) = (tmp_path / announcement.FOLDER).iterdir()
         assert path.stat().st_mode & 0o077 == 0
     assert announcement.found(tmp_path) == []
+
+
+# --- visitors
+
+
+def test_a_hidden_font_is_found_by_no_search(visited: Database, tmp_path: Path) -> None:
+    fill(visited, tmp_path / "fonts")
+    with visited.open() as connection:
+        row = connection.execute("select id::text from fonts where name = 'Family 1'").fetchone()
+    assert row is not None
+    with serving(visited) as running:
+        bodies: list[dict[str, object]] = [
+            {"query": QUERY}, {"query": "family 1", "alpha": 0}, {"query": QUERY, "alpha": 1}, {},
+        ]  # fmt: skip
+
+        def names() -> list[set[str]]:
+            found = [running.http.post("/search", json=body).json()["fonts"] for body in bodies]
+            return [{font["name"] for font in fonts} for fonts in found]
+
+        assert all("Family 1" in found for found in names())
+        with visited.open() as connection:
+            hide(connection, "Family 1")
+        assert all(found and "Family 1" not in found for found in names())
+        assert running.post("/search", similar_to=row[0]).status_code == 400
+        assert running.service.reader.role == "anon"
+
+
+# --- its README
+
+GUIDE = (Path(__file__).parent.parent / "indexer/serve/README.md").read_text("utf-8")
+
+
+def test_the_provider_block_of_the_docs_works(running: Running) -> None:
+    import yaml
+
+    found = re.search(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
+    assert found
+    (model,) = yaml.safe_load(found[1])["models"]
+    text = running.http.request(
+        model["text"]["method"], model["text"]["path"], json={model["text"]["input"]: QUERY}
+    )
+    assert np.allclose(text.json()[model["text"]["output"]], VECTOR, atol=1e-7)
+    image = running.http.request(
+        model["image"]["method"], model["image"]["path"], json={model["image"]["input"]: picture()}
+    )
+    assert "reads no pictures" in image.json()["error"]["message"]  # a picture, and this embedder
+
+
+def test_the_search_of_the_docs_works(running: Running) -> None:
+    found = re.search(r"-d '(\{.*?\})'\n", GUIDE)
+    assert found
+    answer = running.http.post("/search", content=found[1], headers=JSON)
+    assert answer.status_code == 200
+    assert answer.json()["fonts"]
+
+
+def test_the_docs_name_every_route_and_variable(running: Running) -> None:
+    for path in running.http.get("/openapi.json").json()["paths"].keys() - PAGE:
+        assert re.search(rf"`(GET|POST) {re.escape(path)}[` ]", GUIDE), path
+    for field in Settings.model_fields.values():
+        alias = str(field.validation_alias)
+        if "SERVE" in alias:
+            assert alias in GUIDE, alias
+
+
+JSON = {"Content-Type": "application/json"}
+PAGE = {"/page/{name}", "/"}

@@ -17,6 +17,9 @@ PATTERNS = tuple(
     )
 )
 MAX_LENGTH = 80
+# Those that let anyone pass on a font cut down to some characters. Not Bitstream Vera's: what is changed needs
+# another name there.
+SUBSETS_PERMITTED = frozenset({"OFL-1.1", "Apache-2.0", "UFL-1.0", "CC0-1.0", "MIT"})
 
 
 def spdx(*texts: object) -> str | None:
@@ -30,3 +33,8 @@ def spdx(*texts: object) -> str | None:
     return (
         written[0] if len(written[0]) <= MAX_LENGTH else written[0][: MAX_LENGTH - 1].rstrip() + "…"
     )
+
+
+def permits_subsets(license: str | None) -> bool:
+    """Whether a font of this license may be given out in parts."""
+    return spdx(license) in SUBSETS_PERMITTED

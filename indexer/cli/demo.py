@@ -11,7 +11,8 @@ import click
 from indexer.catalog import rows
 from indexer.catalog.family import Family
 from indexer.catalog.system import system_folders
-from indexer.choose import OFFLINE, VLOptions
+from indexer.choose import NO_OPTIONS, OFFLINE, VLOptions
+from indexer.cli import extras
 from indexer.database import schema
 from indexer.database.connect import Database, opened
 from indexer.demo import fontsource_families, page, spread, system_families
@@ -33,7 +34,8 @@ from indexer.terminal import notice, progress_bar
     "--source", type=click.Choice(["fontsource", "system"]), default="fontsource", show_default=True,
     help="Google families from Fontsource, or the fonts installed on this system.",
 )  # fmt: skip
-def demo_command(fonts: int, out: Path, source: str) -> None:
+@click.option("--serve", "serves", is_flag=True, help="Then serve it, and open the search page.")
+def demo_command(fonts: int, out: Path, source: str, serves: bool) -> None:
     """Do all of it once: migrate, import real families, render, embed, search, and leave a page.
 
     It runs on the embedded Postgres, with no GPU, key or Docker, and never touches DATABASE_URL. A
@@ -41,13 +43,15 @@ def demo_command(fonts: int, out: Path, source: str) -> None:
 
     \b
     Example:  indexer demo
-              indexer demo --fonts 200 --out demo
+              indexer demo --fonts 200 --serve
     """
     begin = time.monotonic()
+    serve = extras.service() if serves else None
     settings = Settings().model_copy(update={"database_url": None})
     files = FontFiles.from_settings(settings, notice=notice)
     families = _installed(fonts) if source == "system" else _fontsource(files, fonts)
-    schema.upgrade(Database.from_settings(settings).conninfo)
+    database = Database.from_settings(settings)
+    schema.upgrade(database.conninfo)
     with opened(settings, notice) as connection:
         added = rows.add(connection, families)
         notice(f"families: {added.new} imported, {added.unchanged} were there")
@@ -68,6 +72,10 @@ def demo_command(fonts: int, out: Path, source: str) -> None:
     path.write_text(html, encoding="utf-8")
     click.echo(f"{path.absolute()} ({time.monotonic() - begin:.0f} s)")
     click.echo('Go on with:  indexer search "friendly rounded sans"')
+    if serve is None:
+        click.echo("Or look:     indexer demo --serve")
+    else:
+        serve(settings, database, NO_OPTIONS, notice, open_page=True)
 
 
 def _fontsource(files: FontFiles, limit: int) -> list[Family]:

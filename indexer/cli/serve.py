@@ -5,14 +5,11 @@ from __future__ import annotations
 import click
 
 from indexer.choose import VLOptions
+from indexer.cli import extras
 from indexer.cli.options import vl_options
 from indexer.database.connect import Database
-from indexer.errors import UserError
 from indexer.settings import Settings
 from indexer.terminal import notice
-
-EXTRA = "The query service needs the extra serve: pip install 'fontsight[serve]'."
-SECONDS_TO_FINISH = 20  # for requests that are under way when it is told to stop
 
 
 @click.command("serve")
@@ -33,10 +30,7 @@ def serve_command(host: str | None, port: int | None, vl: VLOptions) -> None:
     Example:  indexer serve
               FONTSIGHT_SERVE_KEYS=… indexer serve --host 0.0.0.0
     """
-    try:
-        from indexer.serve.run import run  # noqa: PLC0415 - of an extra
-    except ModuleNotFoundError as error:
-        raise UserError(EXTRA) from error
+    run = extras.service()
     settings = Settings()
     if host or port:
         chosen = {"serve_host": host, "serve_port": port}

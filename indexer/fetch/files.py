@@ -93,28 +93,37 @@ class FontFiles:
         Raises FontError (stage "fetch") when this one file cannot be had, with a sentence that
         shows no credentials; UserError when npm is needed and cannot be used.
         """
-        try:
-            address, fragment = urldefrag(url)
-            scheme = urlsplit(address).scheme.lower()
-        except ValueError:  # square brackets that hold no IPv6 address
-            raise FontError("fetch", "The address is not a valid URL.") from None
-        face = re.fullmatch(r"face=(\d{1,4})", fragment)
-        face_index = int(face[1]) if face else 0
+        address, scheme, face_index = _parts(url)
         if scheme == "file":
             return self._local(address, face_index)
-        if scheme not in ("http", "https"):
-            raise FontError(
-                "fetch", "The address is neither http nor https; only these are fetched."
-            )
-        on_cdn = ON_CDN.fullmatch(address.removeprefix(self._cdn))
-        if address.startswith(self._cdn) and on_cdn and self._mode != "cdn":
+        on_cdn = self._on_cdn(address)
+        if on_cdn:
             found, cached = self._fontsource(address, on_cdn, refresh)
         else:
             found, cached = self._http(address, refresh)
-        return FetchedFile(
-            path=found.path, sha256=found.sha256, size=found.size, face_index=face_index,
-            origin=found.origin, cached=cached,
-        )  # fmt: skip
+        return _fetched(found, face_index, cached=cached)
+
+    def cached(self, url: str) -> FetchedFile | None:
+        """The file at a URL where no network is needed; None where it was never fetched.
+
+        Raises FontError as `fetch` does.
+        """
+        address, scheme, face_index = _parts(url)
+        if scheme == "file":
+            return self._local(address, face_index)
+        found = self.cache.lookup(_url_key(address)) if self._asks_cdn(address) else None
+        if found is None and (on_cdn := self._on_cdn(address)):
+            found = self._packages.cached(*_npm_file(on_cdn))
+        return _fetched(found, face_index, cached=True) if found else None
+
+    def _on_cdn(self, address: str) -> re.Match[str] | None:
+        """The parts of an address that npm packages answer, too, and may be asked for."""
+        if self._mode == "cdn" or not address.startswith(self._cdn):
+            return None
+        return ON_CDN.fullmatch(address.removeprefix(self._cdn))
+
+    def _asks_cdn(self, address: str) -> bool:
+        return self._mode != "npm" or self._on_cdn(address) is None
 
     def package_metadata(self, family_id: str) -> bytes:
         """The metadata.json of a family's npm package, which is kept with its font files.
@@ -216,6 +225,26 @@ class FontFiles:
         return FetchedFile(
             path=path, sha256=digest, size=size, face_index=face_index, origin="file", cached=True
         )
+
+
+def _parts(url: str) -> tuple[str, str, int]:
+    """Address, scheme, and the face of a collection. Raises FontError for what is never fetched."""
+    try:
+        address, fragment = urldefrag(url)
+        scheme = urlsplit(address).scheme.lower()
+    except ValueError:  # square brackets that hold no IPv6 address
+        raise FontError("fetch", "The address is not a valid URL.") from None
+    if scheme not in ("file", "http", "https"):
+        raise FontError("fetch", "The address is neither http nor https; only these are fetched.")
+    face = re.fullmatch(r"face=(\d{1,4})", fragment)
+    return address, scheme, int(face[1]) if face else 0
+
+
+def _fetched(found: CachedFile, face_index: int, *, cached: bool) -> FetchedFile:
+    return FetchedFile(
+        path=found.path, sha256=found.sha256, size=found.size, face_index=face_index,
+        origin=found.origin, cached=cached,
+    )  # fmt: skip
 
 
 def _url_key(url: str) -> str:

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from pebble import ProcessExpired, ProcessFuture, ProcessPool
-
+from indexer.bounded import FontProcesses
 from indexer.catalog.facts import Facts, union
 from indexer.errors import FontError, UserError
 from indexer.fetch.files import FetchedFile, FontFiles
 from indexer.fontfile import describe
 from indexer.job.pending import Claim
-from indexer.job.prepare import (
-    Prepared,
-    PreparedCache,
-    facts_of_file,
-    prepare_file,
-    start_process,
-)
+from indexer.job.prepare import Prepared, PreparedCache, facts_of_file, prepare_file
 from indexer.job.store import SeenFile
 from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec
@@ -64,14 +55,8 @@ class Preparer:
         self._spec = spec
         self._cache = cache
         self.processes = processes or max(1, (os.cpu_count() or 2) - 1)
-        self._rendering: set[ProcessFuture[Prepared]] = set()
         self._threads = ThreadPoolExecutor(self.processes + 4, thread_name_prefix="fetch")
-        self._pool = ProcessPool(
-            self.processes,
-            initializer=start_process,
-            # fork would copy this process's threads and database connection
-            context=multiprocessing.get_context("spawn"),
-        )
+        self._pool = FontProcesses(self.processes, seconds=MAX_SECONDS_PER_FONT)
 
     @classmethod
     def from_settings(
@@ -92,13 +77,7 @@ class Preparer:
         trace: TracebackType | None,
     ) -> None:
         self._threads.shutdown(wait=kind is None, cancel_futures=True)
-        if kind:
-            for future in list(self._rendering):
-                future.cancel()  # type: ignore[no-untyped-call]  # or the thread that waits for it holds up the exit
-            self._pool.stop()  # type: ignore[no-untyped-call]
-        else:
-            self._pool.close()  # type: ignore[no-untyped-call]
-        self._pool.join()
+        self._pool.close(now=kind is not None)
 
     def outcomes(self, claims: Iterable[Claim], *, ahead: int) -> Iterator[Outcome]:
         """One outcome per claim, in order. Up to `ahead` claims are taken before they are needed."""
@@ -140,8 +119,9 @@ class Preparer:
         known = self._cache.get(fetched.sha256, fetched.face_index)
         if known is not None:
             return known
-        work = [fetched.path, fetched.sha256, fetched.face_index, self._spec]
-        prepared: Prepared = self._in_process(prepare_file, work)
+        prepared = self._pool.call(
+            prepare_file, fetched.path, fetched.sha256, fetched.face_index, self._spec
+        )
         self._cache.put(fetched.sha256, fetched.face_index, prepared)
         return prepared
 
@@ -151,26 +131,8 @@ class Preparer:
             # what a file does not tell is unknown; a font's failures are those of its vector
             with suppress(FontError):
                 file = self._files.fetch(url)
-                faces.append(self._in_process(facts_of_file, [file.path, file.face_index, name]))
+                faces.append(self._pool.call(facts_of_file, file.path, file.face_index, name))
         return union(name, faces)
-
-    def _in_process(self, function: Callable[..., Any], arguments: Sequence[object]) -> Any:
-        future = self._pool.schedule(function, arguments, timeout=MAX_SECONDS_PER_FONT)
-        self._rendering.add(future)
-        try:
-            return future.result()
-        except FutureTimeoutError:
-            raise FontError(
-                "render", f"The font was not rendered within {MAX_SECONDS_PER_FONT} seconds."
-            ) from None
-        except ProcessExpired as error:
-            raise FontError(
-                "render", f"The font crashed the renderer (exit code {error.exitcode})."
-            ) from None
-        except MemoryError:
-            raise FontError("render", "The font needs more memory than is allowed.") from None
-        finally:
-            self._rendering.discard(future)
 
 
 def seen(url: str, fetched: FetchedFile) -> SeenFile:

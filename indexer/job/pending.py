@@ -11,6 +11,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from indexer.database.connect import Connection
+from indexer.regular_file import REGULAR_FILE
 from indexer.spaces import SERVING_COLUMN, Space
 from indexer.text import schema_of
 
@@ -19,10 +20,9 @@ Reason = Literal[
 ]
 WORKABLE: frozenset[Reason] = frozenset({"new", "changed text", "changed file", "lost", "retry"})
 
-# Every font with the inputs of its vector. The file that stands for a family is the upright one
-# whose weight is nearest to 400. The hash covers what the text schema uses, and the file's address;
-# the file's bytes are compared by their own hash, which is known once they were fetched.
-INPUTS = """
+# Every font with the inputs of its vector. The hash covers what the text schema uses, and the file's
+# address; the file's bytes are compared by their own hash, which is known once they were fetched.
+INPUTS = f"""
     select f.id as font_id, f.name, f.category, coalesce(f.tags, array[]::text[]) as tags,
            f.description, f.created_at, file.url, files.sha256 as file_sha256,
            sha256(convert_to(jsonb_build_array(
@@ -30,15 +30,9 @@ INPUTS = """
              case when %(uses_description)s then f.description end,
              case when %(uses_sheet)s then file.url end)::text, 'UTF8')) as input_hash
     from public.fonts f
-    left join lateral (
-      select entry.value as url
-      from jsonb_each_text(case jsonb_typeof(f.files) when 'object' then f.files end) entry
-      where entry.value is not null
-      order by entry.key ilike '%%italic%%',
-               abs(coalesce(substring(entry.key from '[0-9]+')::numeric, 400) - 400), entry.key
-      limit 1) file on %(uses_sheet)s
+    left join lateral ({REGULAR_FILE}) file on %(uses_sheet)s
     left join font_index.files on files.url = file.url
-"""
+"""  # noqa: S608 - a constant, composed of constants
 # In the serving space a vector stands in public.fonts, else in font_index.embeddings. One in the
 # text column that no run of ours wrote is the product's, and stays.
 PENDING = sql.SQL(f"""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +17,6 @@ from indexer.fontfile import check_whole, describe, open_font
 from indexer.sheet.render import SheetSpec, render_sheet
 from indexer.traits import TRAITS_VERSION, Traits
 from indexer.traits.measure import measure
-
-MAX_PROCESS_BYTES = 4 * 1024**3  # bytes of address space; a font bomb hits this, not the machine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,18 +50,6 @@ def facts_of_file(path: Path, face_index: int, name: str) -> Facts:
                 return Facts.from_font(font, name)
     except Exception as error:  # noqa: BLE001 - fontTools raises whatever its parsers run into
         raise describe(error, "open") from None
-
-
-def start_process() -> None:
-    """For processes that open fonts of others: a MemoryError of their own beyond the limit."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
-    # what fontTools thinks of a broken font is in the FontError already
-    logging.getLogger("fontTools").setLevel(logging.CRITICAL)
-    try:
-        import resource  # noqa: PLC0415 - not on every system
-    except ImportError:
-        return
-    resource.setrlimit(resource.RLIMIT_AS, (MAX_PROCESS_BYTES, MAX_PROCESS_BYTES))
 
 
 class PreparedCache:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -13,15 +14,21 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from indexer.serve import refusals
 from indexer.serve.access import COOKIE, LOOPBACK, Access
+from indexer.serve.columns import Columns
+from indexer.serve.facets import warm
 from indexer.serve.images import Pictures
 from indexer.serve.middleware import BodyLimit, Observed
 from indexer.serve.routes.embed import embed_router
+from indexer.serve.routes.facets import facets_router
+from indexer.serve.routes.fonts import fonts_router
 from indexer.serve.routes.health import health_router
 from indexer.serve.routes.openai import openai_router
+from indexer.serve.routes.page import page_router
 from indexer.serve.routes.provider import provider_router
 from indexer.serve.routes.search import search_router
 from indexer.serve.searching import Search, answer
 from indexer.serve.service import WARM_UP, Service
+from indexer.serve.specimens import Specimens
 from indexer.settings import Settings
 
 
@@ -29,14 +36,19 @@ class Key(BaseModel):
     key: str
 
 
-def application(service: Service, access: Access, settings: Settings) -> FastAPI:
+def application(
+    service: Service, specimens: Specimens, access: Access, settings: Settings
+) -> FastAPI:
     """FastAPI's own pages are left out: they load scripts from elsewhere. GET /openapi.json has it all."""
+    columns = Columns()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with service.reader:
+        with service.reader, specimens:
             service.start(lambda: answer(service, Search(query=WARM_UP)))
+            warming = asyncio.create_task(asyncio.to_thread(warm, service.reader, columns))
             yield
+            await asyncio.gather(warming, return_exceptions=True)
             await service.close()
 
     app = FastAPI(
@@ -54,11 +66,14 @@ def application(service: Service, access: Access, settings: Settings) -> FastAPI
             allow_private=settings.allow_private_addresses, proxy=settings.proxy
         )
     app.include_router(health_router(service, access))
+    app.include_router(page_router())  # it holds nothing, and asks for the key itself
     for router in (
         embed_router(service, pictures),
         provider_router(service, pictures),
         openai_router(service, pictures),
         search_router(service, pictures),
+        facets_router(service, columns),
+        fonts_router(service.reader, specimens, columns),
     ):
         app.include_router(router, dependencies=[Depends(access.check)])
 

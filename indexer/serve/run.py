@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import logging
+import socket
 import sys
+import threading
+import time
+import webbrowser
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -13,44 +17,77 @@ import uvicorn
 from indexer.choose import VLOptions
 from indexer.database.connect import Database
 from indexer.embed.service import announcement
+from indexer.errors import UserError
+from indexer.fetch.files import FontFiles
 from indexer.serve.access import Access
 from indexer.serve.app import application
 from indexer.serve.middleware import LOG, JsonLines
 from indexer.serve.reading import Reader
 from indexer.serve.service import Service, ServiceOptions
+from indexer.serve.specimens import Specimens
 from indexer.settings import Settings
 
 SECONDS_TO_FINISH = 20  # for requests that are under way when it is told to stop
 
 
-def run(settings: Settings, database: Database, vl: VLOptions, say: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or Ctrl-C. Raises UserError for what cannot be served safely."""
+def run(
+    settings: Settings,
+    database: Database,
+    vl: VLOptions,
+    say: Callable[[str], None],
+    *,
+    open_page: bool = False,
+) -> None:
+    """Serve until SIGTERM or Ctrl-C; `open_page` in the user's browser, once it answers.
+
+    Raises UserError for what cannot be served safely.
+    """
     keys = settings.serve_keys.get_secret_value() if settings.serve_keys else None
-    access = Access.from_settings(keys, settings.serve_host)
+    host, port = settings.serve_host, settings.serve_port
+    access = Access.from_settings(keys, host)
     # --dim is the sidecar's; the model gives what the space was made with
     options = ServiceOptions(
         vl=replace(vl, dimension=None, share=False), sidecar_dimension=vl.dimension
     )
     service = Service(Reader.from_settings(settings, database, say), settings, options, say)
-    _log_as_json()
+    specimens = Specimens(FontFiles.from_settings(settings, notice=say))
     config = uvicorn.Config(
-        application(service, access, settings),
-        host=settings.serve_host,
-        port=settings.serve_port,
+        application(service, specimens, access, settings),
         access_log=False,  # its lines hold what was asked
         log_level="warning",
         timeout_graceful_shutdown=SECONDS_TO_FINISH,
         server_header=False,
     )
-    address = f"http://{settings.serve_host}:{settings.serve_port}"
-    say(f"Serving on {address}")
+    server = uvicorn.Server(config)
+    address = f"http://{host}:{port}"
     with (
-        announcement.announced(
-            settings.data_dir, settings.serve_host, settings.serve_port, access.token
-        ),
-        suppress(KeyboardInterrupt),
-    ):  # uvicorn raises the signal anew, once it has ended in order
-        uvicorn.Server(config).run()
+        _bound(host, port) as listening,
+        announcement.announced(settings.data_dir, host, port, access.token),
+        suppress(KeyboardInterrupt),  # uvicorn raises the signal anew, once it has ended in order
+    ):
+        say(f"Serving on {address}")
+        _log_as_json()
+        if open_page:
+            threading.Thread(target=_open_page, args=(server, address), daemon=True).start()
+        server.run([listening])
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """Before anything is loaded. Raises UserError where the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise UserError(
+            f"{host}, port {port} cannot be bound: {error.strerror}. Is another service there? Choose "
+            "another one by --host and --port."
+        ) from None
+
+
+def _open_page(server: uvicorn.Server, address: str) -> None:
+    while not server.started and not server.should_exit:
+        time.sleep(0.1)
+    webbrowser.open(address)
 
 
 def _log_as_json() -> None:

@@ -74,6 +74,7 @@ class Brush:
 
     def __init__(self, font: FontFile, technique: Technique, pixels: int) -> None:
         self.font = font
+        self.pixels = pixels  # per em
         self.colour = technique.colour
         self.mode = "RGBA" if technique.colour else "L"
         self.face = font.at(technique.strike or pixels)

@@ -1,0 +1,18 @@
+"""What only some installations have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from indexer.errors import UserError
+
+SERVE = "The query service needs the extra serve: pip install 'fontsight[serve]'."
+
+
+def service() -> Callable[..., None]:
+    """indexer.serve.run.run; raises UserError where the extra is not installed."""
+    try:
+        from indexer.serve.run import run  # noqa: PLC0415 - of an extra
+    except ModuleNotFoundError as error:
+        raise UserError(SERVE) from error
+    return run
