@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from statistics import median
 
+import numpy as np
+
 from eval.bench import serve_load
 from eval.bench.serve_contest import MIN_COSINE, Crew
 from eval.bench.serve_load import Answer, Load
@@ -47,9 +49,10 @@ class Outcome:
         )
 
 
-def outcome(crew: Crew, answers: Sequence[Answer]) -> Outcome:
-    given = [answer for answer in answers if answer.status == 200]
-    right = int((crew.cosines(given) >= MIN_COSINE).sum())
+def outcome(answers: Sequence[Answer], cosines: np.ndarray) -> Outcome:
+    """`cosines`: of those that hold a vector, with the model's own."""
+    given = sum(answer.status == 200 for answer in answers)
+    right = int((cosines >= MIN_COSINE).sum())
     kinds = Counter(
         answer.status for answer in answers if answer.status != 429 or answer.retry_after
     )
@@ -57,19 +60,19 @@ def outcome(crew: Crew, answers: Sequence[Answer]) -> Outcome:
     return Outcome(
         asked=len(answers),
         right=right,
-        wrong=len(given) - right,
+        wrong=given - right,
         refused=refused,
         unavailable=unavailable,
         late=late,
-        lost=len(answers) - len(given) - refused - unavailable - late,
+        lost=len(answers) - given - refused - unavailable - late,
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Overload:
     per_second: float  # requests that came
-    answered_per_second: float
-    p50_ms: float  # of those that got a vector
+    answered_per_second: float  # with vectors, from the first to the last of them
+    p50_ms: float  # of those
     p99_ms: float
     callers_busy: float  # of a core
     outcome: Outcome
@@ -82,12 +85,22 @@ def overload(crew: Crew, server: Server, *, per_second: float, seconds: float) -
     load = asked.result()
     return Overload(
         per_second=per_second,
-        answered_per_second=load.rate,
+        answered_per_second=_answered(load.right()),
         p50_ms=load.percentile_ms(50),
         p99_ms=load.percentile_ms(99),
         callers_busy=load.busy,
-        outcome=outcome(crew, load.answers),
+        outcome=_judged(crew, load.answers),
     )
+
+
+def _judged(crew: Crew, answers: Sequence[Answer]) -> Outcome:
+    return outcome(answers, crew.cosines([answer for answer in answers if answer.status == 200]))
+
+
+def _answered(right: Sequence[Answer]) -> float:
+    """Per second."""
+    times = sorted(answer.answered for answer in right)
+    return (len(times) - 1) / (times[-1] - times[0])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +136,7 @@ def killed(crew: Crew, server: Server) -> Killed:
         per_second=full,
         least_per_second=min(load.rate for load in after[1:]),
         seconds_to_full_rate=away,
-        outcome=outcome(crew, [answer for load in after for answer in load.answers]),
+        outcome=_judged(crew, [answer for load in after for answer in load.answers]),
     )
 
 
@@ -159,7 +172,7 @@ def beside_documents(
         p50_ms=beside.percentile_ms(50),
         p95_ms=beside.percentile_ms(95),
         sheets_per_second=rate,
-        outcome=outcome(crew, beside.answers),
+        outcome=_judged(crew, beside.answers),
     )
 
 
