@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -129,7 +129,7 @@ def _found(service: Service, wanted: Search, asked: Asked) -> _Found:
             hits = None
         else:
             hits = _match(connection, wanted, asked)
-        rows = _by_name(connection, wanted) if hits is None else [asdict(hit) for hit in hits]
+        rows = _by_name(connection, wanted) if hits is None else [dict(vars(hit)) for hit in hits]
         seconds = time.perf_counter() - began
         return _Found(
             rows=rows,
@@ -238,7 +238,7 @@ def _font(
         "styles": details["styles"],
         "traits": details["traits"],
         "subsets": sorted(tag for tag in row["tags"] or () if tag in LETTERS),
-        "why": [asdict(reason) for reason in why],
+        "why": [dict(vars(reason)) for reason in why],
     }
 
 
