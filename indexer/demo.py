@@ -12,7 +12,7 @@ from uuid import UUID
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from indexer import search, spaces
+from indexer import spaces
 from indexer.catalog.directory import read_directory
 from indexer.catalog.family import Family
 from indexer.catalog.fontsource import CatalogEntry, read_listing
@@ -23,7 +23,7 @@ from indexer.errors import FontError, UserError
 from indexer.fetch.files import FontFiles
 from indexer.job.ahead import Preparer
 from indexer.job.pending import file_urls
-from indexer.search import Hit
+from indexer.search import Fonts, Hit
 from indexer.settings import Settings
 from indexer.spaces import SERVING_COLUMN
 
@@ -82,25 +82,18 @@ def spread(families: Sequence[Family], limit: int) -> list[Family]:
 
 def page(connection: Connection, settings: Settings, files: FontFiles) -> str:
     """One self-contained HTML document. Raises UserError where there is nothing to search."""
+    models = {leg: spaces.active(connection, leg) for leg in SERVING_COLUMN}
+    if not any(models.values()):
+        raise UserError("Nothing was indexed, so there is nothing to show. See: indexer status")
     answers = []
-    for query in QUERIES:
-        notes: list[str] = []
-        vectors = {
-            leg: search.embed_query(connection, settings, leg, query, notes.append)
-            for leg in SERVING_COLUMN
-        }
-        if all(vector is None for vector in vectors.values()):
-            raise UserError("Nothing was indexed, so there is nothing to show. See: indexer status")
-        hits = search.match(
-            connection,
-            text=vectors["text"],
-            vl=vectors["vl"],
-            count=HITS,
-            threshold=0,
-            alpha=ALPHA,
-            fusion="convex",
-        )
-        answers.append(Answer(query=query, hits=hits, notes=notes))
+    notes: list[str] = []
+    with Fonts(settings=settings, say=notes.append) as fonts:
+        for query in QUERIES:
+            notes.clear()
+            hits = fonts.search(
+                query, count=HITS, threshold=0, alpha=ALPHA, words=0, fusion="convex"
+            )
+            answers.append(Answer(query=query, hits=hits, notes=tuple(notes)))
     found = {hit.id: hit for answer in answers for hit in answer.hits}
     urls = file_urls(connection, list(found))
     with Preparer.from_settings(settings, files) as prepared:
@@ -109,7 +102,6 @@ def page(connection: Connection, settings: Settings, files: FontFiles) -> str:
             for font, url in urls.items()
             if (sheet := _sheet(prepared, url)) is not None
         }
-    models = {leg: spaces.active(connection, leg) for leg in SERVING_COLUMN}
     count = connection.execute("select count(embedding_vl) from public.fonts").fetchone()
     facts = {
         "Fonts": str(count[0] if count else 0),

@@ -1,26 +1,37 @@
-"""Search: a query's vectors, and the same functions of the database that the app calls."""
+"""Search: a query's vectors, and the same functions of the database that the app calls.
+
+from indexer.search import Fonts
+
+with Fonts() as fonts:
+    hits = fonts.search("elegant high-contrast serif", count=5, filter={"subsets": "latin"})
+    alike = fonts.similar(hits[0].id)
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypedDict, Unpack
+from types import TracebackType
+from typing import Any, Literal, Self, TypedDict, Unpack
 from uuid import UUID
 
 from pgvector import HalfVector
 from pgvector import Vector as FullVector
-from psycopg import sql
+from psycopg import IsolationLevel, sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from indexer import choose, spaces
-from indexer.database.connect import Connection
-from indexer.embed.protocol import Vector
+from indexer import choose, spaces, weights
+from indexer.catalog.rows import font_id
+from indexer.database.connect import Connection, Database
+from indexer.embed.protocol import Embedder, Query, Vector, only
 from indexer.errors import UserError
 from indexer.settings import Settings
-from indexer.spaces import Leg, padded
+from indexer.spaces import Leg, Space, padded
 from indexer.weights import Fusion
 
+LOG = logging.getLogger(__name__)
 CALL = sql.SQL("select * from public.{function}({arguments})")
 
 Normalization = Literal["raw", "min_max", "z_score"]
@@ -111,26 +122,191 @@ def similar(connection: Connection, font_id: UUID, **options: Unpack[SimilarOpti
     return _call(connection, "similar_fonts", {"font_id": font_id, **options})
 
 
-def embed_query(
-    connection: Connection, settings: Settings, leg: Leg, query: str, say: Callable[[str], None]
-) -> Vector | None:
-    """The query's vector in the active space of a leg; where there is none, None, and why is said."""
-    space = spaces.active(connection, leg)
-    if space is None:
-        theirs = spaces.foreign_vectors(connection, leg)
-        why = (
-            f"its vectors are the product's. {choose.KEY_HINT} Then"
-            if theirs
-            else "it has no vectors yet."
-        )
-        say(f"{leg} leg left out: {why} run: indexer backfill")
-        return None
-    try:
-        with choose.for_queries(space, settings) as embedder:
-            return embedder.embed_query(query)
-    except UserError as error:
-        say(f"{leg} leg left out: {error}")
-        return None
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """What a leg made of a query: a vector of the space that serves, or why there is none."""
+
+    space: Space | None
+    vector: Vector | None = None
+    why_not: str | None = None
+
+
+class Fonts:
+    """The fonts of a database, found as apps find them: by words, by a picture of letters, by likeness.
+
+    url: of the database; None takes DATABASE_URL's, or the embedded Postgres. `say` gets a sentence
+    for each leg that a search leaves out; by default it is logged as a warning. Embedders are loaded
+    by the first search and kept. It reads with the rights of the role that connects, and writes
+    nothing. For one thread at a time.
+
+    Raises UserError where the database cannot be had.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        settings: Settings | None = None,
+        say: Callable[[str], None] = LOG.warning,
+    ) -> None:
+        self._settings = settings or Settings()
+        self._say = say
+        self._embedders: dict[Leg, Embedder] = {}
+        self.database = Database.from_url(url) if url else Database.from_settings(self._settings)
+        self._connection = self.database.open()
+        # what serves and what it finds are of one snapshot
+        self._connection.isolation_level = IsolationLevel.REPEATABLE_READ
+        self._connection.read_only = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back the connection and what the embedders hold."""
+        for embedder in self._embedders.values():
+            embedder.close()
+        self._connection.close()
+
+    def search(
+        self,
+        query: str | None = None,
+        *,
+        image: bytes | None = None,
+        count: int = 10,
+        offset: int = 0,
+        filter: Mapping[str, Any] | None = None,
+        alpha: float | None = None,
+        words: float | None = None,
+        fusion: Fusion | None = None,
+        normalization: Normalization = "raw",
+        threshold: float | None = None,
+    ) -> list[Hit]:
+        """The best fonts for words, a picture (the bytes of an image file), or both.
+
+        words is the share of the full-text leg; sql/README.md explains the others. A leg whose
+        embedder is not at hand, or does not understand the query, is left out; if all are, only words
+        are searched for.
+
+        Raises UserError where there is nothing to search for, or nothing here reads the picture;
+        psycopg.errors.InvalidParameterValue as `match` does.
+        """
+        query = query.strip() if query else None
+        given = Query(text=query or None, image=image)
+        if given.empty:
+            raise UserError('The query is empty. Say what the font looks like: "elegant serif".')
+        while True:
+            asked = self._asked(given)
+            with self._connection.transaction():
+                if any(self._active(leg) != found.space for leg, found in asked.items()):
+                    continue  # another space began to serve while the query was embedded
+                text, vl = self._vectors(given, asked, alpha)
+                if text is None and vl is None:
+                    self._say("No vector is left to rank by, so only its words are searched for.")
+                    words = 1.0
+                return match(
+                    self._connection, text=text, vl=vl, count=count, threshold=threshold,
+                    query_text=None if words == 0 else given.text, match_offset=offset, filter=filter,
+                    alpha=alpha, full_text_weight=words, fusion=fusion, normalization=normalization,
+                )  # fmt: skip
+
+    def similar(
+        self,
+        font: UUID | str,
+        *,
+        count: int = 10,
+        offset: int = 0,
+        filter: Mapping[str, Any] | None = None,
+        alpha: float = 0.0,
+        threshold: float | None = None,
+    ) -> list[Hit]:
+        """The neighbours of a font (its id or its name) by looks, or by a mix; UserError for no such font."""
+        with self._connection.transaction():
+            found = font_id(self._connection, str(font))
+            if found is None:
+                raise UserError(f"There is no font {str(font)[:100]!r}: give its name or its id.")
+            return similar(
+                self._connection, found, match_count=count, match_offset=offset, filter=filter,
+                alpha=alpha, match_threshold=threshold,
+            )  # fmt: skip
+
+    def embed(
+        self, text: str | None = None, *, image: bytes | None = None, instruction: str | None = None
+    ) -> Vector:
+        """A query's vector in the vl space that serves: float32, of shape (dimension,), of length 1.
+
+        instruction: None takes the space's. Raises UserError where it cannot be had.
+        """
+        query = Query(text=text, image=image, instruction=instruction)
+        if query.empty:
+            raise UserError("There is nothing to embed: give a text, an image or both.")
+        space = self._active("vl")
+        if space is None:
+            raise UserError(
+                "The database has no vl vectors yet, so there is no model to embed by. "
+                "Run: indexer backfill"
+            )
+        return only(self._embedder(space).embed_queries([query]))
+
+    def _active(self, leg: Leg) -> Space | None:
+        return spaces.active(self._connection, leg)
+
+    def _asked(self, query: Query) -> dict[Leg, _Asked]:
+        """A picture says nothing to the text leg."""
+        asked: dict[Leg, _Asked] = {"vl": self._ask("vl", query)}
+        if query.text:
+            asked["text"] = self._ask("text", Query(text=query.text))
+        return asked
+
+    def _ask(self, leg: Leg, query: Query) -> _Asked:
+        space = self._active(leg)
+        if space is None:
+            theirs = spaces.foreign_vectors(self._connection, leg)
+            why = (
+                f"its vectors are the product's. {choose.KEY_HINT} Then"
+                if theirs
+                else "it has no vectors yet."
+            )
+            return _Asked(space=None, why_not=f"{why} run: indexer backfill")
+        try:
+            return _Asked(space=space, vector=only(self._embedder(space).embed_queries([query])))
+        except UserError as error:
+            return _Asked(space=space, why_not=str(error))
+
+    def _embedder(self, space: Space) -> Embedder:
+        """Raises UserError where it cannot be had."""
+        held = self._embedders.get(space.leg)
+        if held is not None and held.model == space.model:
+            return held
+        if held is not None:
+            self._embedders.pop(space.leg).close()
+        found = self._embedders[space.leg] = choose.for_queries(space, self._settings)
+        return found
+
+    def _vectors(
+        self, query: Query, asked: Mapping[Leg, _Asked], alpha: float | None
+    ) -> tuple[Vector | None, Vector | None]:
+        """Those of the text and the vl leg that may rank. Raises UserError for a picture without one."""
+        for leg, found in asked.items():
+            if found.why_not is not None:
+                if query.image is not None and leg == "vl":
+                    raise UserError(found.why_not)
+                self._say(f"{leg} leg left out: {found.why_not}")
+        vl = asked["vl"].vector
+        text = asked["text"].vector if "text" in asked else None
+        if text is not None and vl is None:
+            weight = weights.serving(self._connection).alpha if alpha is None else alpha
+            if weight == 0:  # nobody asked for the text leg, and it would be all that ranks
+                self._say("text leg left out: it has no weight at alpha 0.")
+                text = None
+        return text, vl
 
 
 def _call(connection: Connection, function: str, arguments: Mapping[str, object]) -> list[Hit]:

@@ -20,11 +20,13 @@ from indexer.database.connect import Database
 from indexer.embed.measured.embedder import MeasuredTraits
 from indexer.embed.ngrams import HashedNgrams
 from indexer.embed.protocol import Document, Embedder
+from indexer.fetch.files import FontFiles
 from indexer.fontfile import open_font
 from indexer.serve.access import Access
 from indexer.serve.app import application
 from indexer.serve.reading import Reader
 from indexer.serve.service import Service, ServiceOptions
+from indexer.serve.specimens import Specimens
 from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec
 from indexer.text import PRODUCT
@@ -66,7 +68,8 @@ def serving(
     options = ServiceOptions(vl=vl, sidecar_dimension=sidecar_dimension)
     service = Service(reader, settings, options, said.append)
     access = Access(keys)
-    app = application(service, access, settings)
+    specimens = Specimens(FontFiles.from_settings(settings, notice=said.append), processes=1)
+    app = application(service, specimens, access, settings)
     config = uvicorn.Config(app, port=0, log_level="warning", access_log=False)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

@@ -18,8 +18,10 @@ pytest.importorskip("torch", reason=NEEDS_TORCH)
 
 from indexer.cli import main
 from indexer.database.connect import Connection, Database
+from indexer.embed.protocol import Query
 from indexer.embed.qwen.checkpoint import find
 from indexer.embed.qwen.model import Qwen3VL
+from indexer.errors import UserError
 from indexer.sheet.render import SheetSpec
 from tests.fix_cli import Indexer, font_folder, runner
 
@@ -104,6 +106,20 @@ def test_a_query_is_embedded_by_what_made_the_vectors(
     rows = connection.execute("select name, embedding_vl from fonts").fetchall()
     expected = {name: float(np.asarray(vector.to_list())[:64] @ query) for name, vector in rows}
     assert {hit["name"]: hit["vl_similarity"] for hit in hits} == pytest.approx(expected, abs=2e-3)
+    # by a picture, and by a picture and words
+    letters = tmp_path / "letters.png"
+    indexer("render", str(next(fonts.iterdir())), "-o", str(letters))
+    pictures = [Query(text=words, image=letters.read_bytes()) for words in (None, "bold serif")]
+    by_picture, by_both = here.embed_queries(pictures)
+    assert not isinstance(by_picture, UserError)
+    expected = {
+        name: float(np.asarray(vector.to_list())[:64] @ by_picture) for name, vector in rows
+    }
+    done = on_a_cpu("search", "--image", str(letters), "--alpha", "0", "--json")
+    found = {hit["name"]: hit["vl_similarity"] for hit in json.loads(done.stdout)}
+    assert found == pytest.approx(expected, abs=2e-3)
+    done = on_a_cpu("embed", "bold serif", "--image", str(letters))
+    assert np.allclose(json.loads(done.stdout), by_both, atol=2e-3)
     # B1, sheets alone: what the space says it depends on
     space = connection.execute(
         "select identity->>'text_schema', identity->>'sheet_spec' from font_index.spaces "

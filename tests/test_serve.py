@@ -31,7 +31,9 @@ from indexer.serve.access import Access
 from indexer.serve.refusals import Refusal
 from indexer.settings import Settings
 from indexer.spaces import padded
-from tests.fix_service import KEY, Running, serving
+from tests.fix_postgrest import until
+from tests.fix_serve import hide
+from tests.fix_service import KEY, Running, fill, serving
 
 QUERY = "high contrast serif"
 MEASURED = MeasuredTraits()
@@ -72,6 +74,13 @@ def test_the_sidecars_default_dimension_does_not_reach_the_app(filled: Database)
         assert len(running.post("/embed", texts=[QUERY]).json()["embeddings"][0]) == 128
         assert running.http.get("/health").json()["embedding_dim"] == 128
         assert np.allclose(running.post("/embed", text=QUERY).json()["embedding"], padded(VECTOR))
+
+
+def test_more_dimensions_than_the_model_has_are_refused(filled: Database) -> None:
+    with serving(filled, sidecar_dimension=384, ready=False) as running:
+        until(lambda: running.http.get("/health").json()["status"] == "failed")
+        notice = running.http.get("/health").json()["notice"]
+        assert notice == "--dim 384 is more than the 256 dimensions of measured-traits."
 
 
 def test_health_says_what_embeds(running: Running) -> None:
@@ -392,19 +401,13 @@ def test_answers_carry_an_id_and_the_log_no_text(
         made = running.http.post(
             "/search", json={"query": "serif"}, headers={"X-Request-ID": 'a"b\\c'}
         )
-        until_logged(caplog, 2)
+        until(lambda: sum("/search" in str(vars(r)) for r in caplog.records) == 2)
     assert own.headers["x-request-id"] == "abc-1"
     assert len(made.headers["x-request-id"]) == 16
-    records = [record.about for record in caplog.records]  # type: ignore[attr-defined]
-    assert records[0]["route"] == "/search"
+    every = [record.about for record in caplog.records]  # type: ignore[attr-defined]
+    records = [about for about in every if about["route"] == "/search"]
     assert records[0]["request_id"] == "abc-1"
     assert "secretive" not in json.dumps(records)
-
-
-def until_logged(caplog: pytest.LogCaptureFixture, count: int) -> None:
-    end = time.monotonic() + 5
-    while len(caplog.records) < count and time.monotonic() < end:
-        time.sleep(0.01)
 
 
 def test_metrics_count_answers_and_cache_hits(running: Running) -> None:
@@ -431,6 +434,31 @@ def test_what_is_served_is_announced_to_jobs_of_this_user_alone(tmp_path: Path) 
         (path,) = (tmp_path / announcement.FOLDER).iterdir()
         assert path.stat().st_mode & 0o077 == 0
     assert announcement.found(tmp_path) == []
+
+
+# --- visitors
+
+
+def test_a_hidden_font_is_found_by_no_search(visited: Database, tmp_path: Path) -> None:
+    fill(visited, tmp_path / "fonts")
+    with visited.open() as connection:
+        row = connection.execute("select id::text from fonts where name = 'Family 1'").fetchone()
+    assert row is not None
+    with serving(visited) as running:
+        bodies: list[dict[str, object]] = [
+            {"query": QUERY}, {"query": "family 1", "alpha": 0}, {"query": QUERY, "alpha": 1}, {},
+        ]  # fmt: skip
+
+        def names() -> list[set[str]]:
+            found = [running.http.post("/search", json=body).json()["fonts"] for body in bodies]
+            return [{font["name"] for font in fonts} for fonts in found]
+
+        assert all("Family 1" in found for found in names())
+        with visited.open() as connection:
+            hide(connection, "Family 1")
+        assert all(found and "Family 1" not in found for found in names())
+        assert running.post("/search", similar_to=row[0]).status_code == 400
+        assert running.service.reader.role == "anon"
 
 
 # --- its README
@@ -463,7 +491,7 @@ def test_the_search_of_the_docs_works(running: Running) -> None:
 
 
 def test_the_docs_name_every_route_and_variable(running: Running) -> None:
-    for path in running.http.get("/openapi.json").json()["paths"]:
+    for path in running.http.get("/openapi.json").json()["paths"].keys() - PAGE:
         assert re.search(rf"`(GET|POST) {re.escape(path)}[` ]", GUIDE), path
     for field in Settings.model_fields.values():
         alias = str(field.validation_alias)
@@ -472,3 +500,4 @@ def test_the_docs_name_every_route_and_variable(running: Running) -> None:
 
 
 JSON = {"Content-Type": "application/json"}
+PAGE = {"/page/{name}", "/"}

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -26,7 +25,7 @@ from indexer.embed.protocol import Document
 from indexer.embed.qwen.cards import Cards, Plan
 from indexer.embed.qwen.checkpoint import find
 from indexer.embed.qwen.devices import look
-from indexer.errors import FontError, UserError
+from indexer.errors import FontError
 from indexer.fetch.cache import FileCache
 from indexer.fetch.files import FontFiles
 from indexer.job import run
@@ -112,7 +111,7 @@ def bench_job(
         made, ready = made_fonts(fonts), documents(fonts, spec)
         say(f"Loading {source} on {', '.join(devices)}.")
         if random_weights:
-            source = _saved(source, folder / source, devices[0])
+            source = random_checkpoint.saved(source, folder / source, devices[0])
         checkpoint = find(source)
         plan = Plan(
             checkpoint=checkpoint, identity=checkpoint.model(), devices=tuple(devices),
@@ -201,15 +200,6 @@ class _Server:
                 )
             )
         return Database(conninfo=conninfo.make_conninfo(self._conninfo, dbname=name), label=name)
-
-
-def _saved(source: str, folder: Path, device: str) -> str:
-    """A checkpoint with random weights, from a process of its own: torch has no place in this one."""
-    if source not in random_checkpoint.TEXT:
-        raise UserError(f"Random weights are for the models tiny, 2b and 8b, not for {source!r}.")
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        return str(pool.submit(random_checkpoint.save, source, folder, device).result())
 
 
 def _alone(cards: Cards, ready: Sequence[Document]) -> float:

@@ -7,9 +7,13 @@ Qwen/Qwen3-VL-Embedding-2B and -8B.
 
 from __future__ import annotations
 
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from indexer.errors import UserError
 
 if TYPE_CHECKING:
     from transformers import Qwen3VLConfig, Qwen3VLModel, Qwen3VLProcessor
@@ -164,3 +168,15 @@ def save(size: Size, folder: Path, device: str = "cpu", *, seed: int = 0) -> Pat
     build(size, device, seed=seed).save_pretrained(folder)
     processor().save_pretrained(folder)
     return folder
+
+
+def saved(source: str, folder: Path, device: str) -> str:
+    """`save` in a process of its own, for one that shall not import torch; returns the folder.
+
+    Raises UserError for a model that is not made at random here.
+    """
+    if source not in TEXT:
+        raise UserError(f"Random weights are for the models tiny, 2b and 8b, not for {source!r}.")
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return str(pool.submit(save, source, folder, device).result())

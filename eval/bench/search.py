@@ -125,7 +125,7 @@ def bench_search(
     fonts = SyntheticFonts(rows)
     truth = Truth.of(fonts, queries + WARM_UP, noise)
     timed = range(queries)
-    with tempfile.TemporaryDirectory() as folder, _server(Path(folder)) as database:
+    with tempfile.TemporaryDirectory() as folder, own_database(Path(folder)) as database:
         with database.open() as connection:
             loaded = fill(connection, fonts, truth)
             connection.execute(CREATE_HYBRID_SEARCH)
@@ -166,7 +166,7 @@ def _outcomes(tallies: Mapping[str, Tally]) -> dict[str, SearchTimes]:
 
 
 @contextmanager
-def _server(folder: Path) -> Iterator[Database]:
+def own_database(folder: Path) -> Iterator[Database]:
     """A migrated database with the roles of Supabase's API, stopped before its folder goes."""
     conninfo = local.start(folder)
     try:

@@ -165,6 +165,44 @@ def job_command(model: str, devices: str | None, as_json: bool, **options: Any) 
     click.echo(json.dumps(asdict(result)) if as_json else result)
 
 
+@bench_group.command("serve")
+@click.option(
+    "--model",
+    metavar="MODEL",
+    default="tiny",
+    show_default=True,
+    help="tiny (always of random weights), 2b, 8b, or another checkpoint (folder or hub id).",
+)
+@RANDOM_WEIGHTS
+@click.option(
+    "--devices", metavar="LIST", help="cuda:0,cuda:1 or cpu. Default: all GPUs, else the CPU."
+)
+@click.option(
+    "--seconds", type=click.FloatRange(min=0, min_open=True), default=5.0, show_default=True,
+    help="Of each load.",
+)  # fmt: skip
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
+@click.option(
+    "--rows", type=click.IntRange(min=20), default=20_000, show_default=True,
+    help="Fonts that are searched.",
+)  # fmt: skip
+@AS_JSON
+def serve_command(model: str, devices: str | None, as_json: bool, **options: Any) -> None:
+    """Time `indexer serve` beside sentence-transformers behind a bare FastAPI, and try what may go wrong.
+
+    1 to 64 clients ask both in turn; then comes twice as much as the service can answer, a job that
+    shares its cards, the death of a card's process, and searches beside the function alone. The
+    database is an embedded Postgres of its own, which is removed afterwards.
+
+    \b
+    Example:  python -m eval bench serve --seconds 2 --rounds 1 --rows 2000
+    """
+    from eval.bench.serve import bench_serve  # noqa: PLC0415 - it needs the extras vl and serve
+
+    result = bench_serve(model, devices=named(devices), say=notice, **options)
+    click.echo(json.dumps(asdict(result)) if as_json else result)
+
+
 @click.command("plan")
 @click.option(
     "--tflops", default=71.0, show_default=True, help="Dense bf16 of a card; 71: RTX 3090."

@@ -9,7 +9,9 @@ from indexer.cli.backfill import backfill_command, sync_command
 from indexer.cli.commands import Commands, set_up
 from indexer.cli.demo import demo_command
 from indexer.cli.doctor import doctor_command
+from indexer.cli.embed import embed_command
 from indexer.cli.imports import import_group
+from indexer.cli.mcp import mcp_command
 from indexer.cli.migrate import migrate_command
 from indexer.cli.render import render_command
 from indexer.cli.search import search_command, similar_command
@@ -41,7 +43,9 @@ for command in (
     spaces_group,
     search_command,
     similar_command,
+    embed_command,
     serve_command,
+    mcp_command,
     demo_command,
 ):
     main.add_command(command)

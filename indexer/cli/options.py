@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -32,6 +33,10 @@ VL_OPTIONS = (
     ),
 )  # fmt: skip
 
+IMAGE = click.option(
+    "--image", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+    help="A picture of letters. What made the serving vectors has to read pictures: Qwen3-VL does.",
+)  # fmt: skip
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

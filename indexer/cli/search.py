@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import click
 
-from indexer.catalog.rows import font_id
-from indexer.database.connect import opened
-from indexer.errors import UserError
-from indexer.search import Hit, embed_query, match, similar
-from indexer.settings import Settings
-from indexer.spaces import SERVING_COLUMN
+from indexer.cli.options import AS_JSON, IMAGE
+from indexer.search import Fonts, Hit
 from indexer.terminal import notice
 
 
@@ -41,11 +38,11 @@ LIMIT = click.option(
 OFFSET = click.option(
     "--offset", type=click.IntRange(0, 2000), default=0, help="Leave out so many of the first."
 )
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
 
 
 @click.command("search")
-@click.argument("query")
+@click.argument("query", required=False)
+@IMAGE
 @click.option(
     "--alpha", type=click.FloatRange(0, 1),
     help="Weight of the text vector against sight: 1 is text alone, 0 appearance alone. "
@@ -68,9 +65,9 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the rows a
 @OFFSET
 @AS_JSON
 def search_command(
-    query: str, words: float | None, limit: int, offset: int, as_json: bool, **options: Any
+    query: str | None, image: Path | None, limit: int, as_json: bool, **options: Any
 ) -> None:
-    """Find fonts by a description of what they look like.
+    """Find fonts by a description of what they look like, by a picture of letters, or by both.
 
     Each row shows the fused score and, per leg, the similarity and the rank among the fonts that
     were scored. A leg whose embedder is not at hand, or does not understand the query, is left out
@@ -79,21 +76,12 @@ def search_command(
     \b
     Example:  indexer search "elegant high-contrast serif"
               indexer search "tall and narrow" --filter '{"traits": {"x_height": {"gte": 0.7}}}'
+              indexer search --image letters.png
     """
-    if not query.strip():
-        raise UserError('The query is empty. Say what the font looks like: "elegant serif".')
-    settings = Settings()
-    with opened(settings, notice) as connection:
-        vectors = {
-            leg: embed_query(connection, settings, leg, query, notice) for leg in SERVING_COLUMN
-        }
-        if all(vector is None for vector in vectors.values()):
-            notice("No leg could embed the query, so only its words are searched for.")
-            words = 1.0
-        hits = match(
-            connection, text=vectors["text"], vl=vectors["vl"], count=limit, match_offset=offset,
-            query_text=None if words == 0 else query, full_text_weight=words, **options,
-        )  # fmt: skip
+    picture = image.read_bytes() if image else None
+    with Fonts(say=notice) as fonts:
+        notice(f"Using {fonts.database.label}.")
+        hits = fonts.search(query, image=picture, count=limit, **options)
     _show(hits, as_json=as_json)
 
 
@@ -107,17 +95,15 @@ def search_command(
 @LIMIT
 @OFFSET
 @AS_JSON
-def similar_command(font: str, limit: int, offset: int, as_json: bool, **options: Any) -> None:
+def similar_command(font: str, limit: int, as_json: bool, **options: Any) -> None:
     """Find the neighbours of FONT (its name or its id).
 
     \b
     Example:  indexer similar "Montaga"
     """
-    with opened(Settings(), notice) as connection:
-        found = font_id(connection, font)
-        if found is None:
-            raise UserError(f"There is no font {font!r}: FONT is a name or an id.")
-        hits = similar(connection, found, match_count=limit, match_offset=offset, **options)
+    with Fonts(say=notice) as fonts:
+        notice(f"Using {fonts.database.label}.")
+        hits = fonts.similar(font, count=limit, **options)
     _show(hits, as_json=as_json)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -11,10 +12,10 @@ from pydantic import BaseModel
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from indexer.fetch.files import FontFiles
 from indexer.serve import refusals
 from indexer.serve.access import COOKIE, LOOPBACK, Access
 from indexer.serve.columns import Columns
+from indexer.serve.facets import warm
 from indexer.serve.images import Pictures
 from indexer.serve.middleware import BodyLimit, Observed
 from indexer.serve.routes.embed import embed_router
@@ -35,16 +36,19 @@ class Key(BaseModel):
     key: str
 
 
-def application(service: Service, access: Access, settings: Settings) -> FastAPI:
+def application(
+    service: Service, specimens: Specimens, access: Access, settings: Settings
+) -> FastAPI:
     """FastAPI's own pages are left out: they load scripts from elsewhere. GET /openapi.json has it all."""
-    specimens = Specimens(FontFiles.from_settings(settings, notice=service.say))
     columns = Columns()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with service.reader, specimens:
             service.start(lambda: answer(service, Search(query=WARM_UP)))
+            warming = asyncio.create_task(asyncio.to_thread(warm, service.reader, columns))
             yield
+            await asyncio.gather(warming, return_exceptions=True)
             await service.close()
 
     app = FastAPI(

@@ -20,6 +20,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 from psycopg import sql
+from psycopg.rows import class_row
 
 from indexer.catalog.scripts import LETTERS
 from indexer.database.connect import Connection
@@ -96,6 +97,11 @@ class Visible:
     traits: NDArray[np.float64]  # (fonts, traits), NaN where it was not measured
 
 
+def read_traits(connection: Connection) -> list[Trait]:
+    with connection.cursor(row_factory=class_row(Trait)) as cursor:
+        return cursor.execute(TRAITS).fetchall()
+
+
 class Columns:
     """Thread-safe: look at what `of` gave, and count, within `lock`."""
 
@@ -107,11 +113,7 @@ class Columns:
     def of(self, connection: Connection, conditions: Sequence[sql.Composable]) -> Visible:
         """As the connection's role sees the table. conditions: on a row f of public.fonts."""
         if not self.traits:
-            found = connection.execute(TRAITS).fetchall()
-            self.traits = [
-                Trait(name=name, low=low, high=high, unit=unit, meaning=meaning)
-                for name, low, high, unit, meaning in found
-            ]
+            self.traits = read_traits(connection)
         flags = sql.Composed([FLAG.format(condition) for condition in conditions])
         row = connection.execute(ROWS.format(flags=flags), binary=True).fetchone()
         assert row is not None

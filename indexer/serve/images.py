@@ -38,19 +38,7 @@ class Pictures:
 
         Raises Refusal: 413 for too many bytes or pixels, 422 for what is no picture.
         """
-        data = self._fetched(given) if given.startswith(WEB) else _decoded(given)
-        try:
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                width, height = image.size
-        except Image.DecompressionBombError:
-            raise _too_large(MAX_PIXELS + 1) from None
-        except (OSError, ValueError, SyntaxError):
-            raise Refusal(
-                422, f"The image is not a picture in one of these formats: {', '.join(FORMATS)}."
-            ) from None
-        if width * height > MAX_PIXELS:
-            raise _too_large(width * height)
-        return data
+        return checked(self._fetched(given) if given.startswith(WEB) else _decoded(given))
 
     def _fetched(self, url: str) -> bytes:
         if self.downloader is None:
@@ -66,6 +54,22 @@ class Pictures:
                 raise Refusal(422, error.message) from None
             assert done is not None  # only a conditional request has no answer
             return done.path.read_bytes()
+
+
+def checked(data: bytes) -> bytes:
+    """The bytes of a file that is a picture of bearable size. Raises Refusal as `Pictures.read` does."""
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            width, height = image.size
+    except Image.DecompressionBombError:
+        raise _too_large(MAX_PIXELS + 1) from None
+    except (OSError, ValueError, SyntaxError):
+        raise Refusal(
+            422, f"The image is not a picture in one of these formats: {', '.join(FORMATS)}."
+        ) from None
+    if width * height > MAX_PIXELS:
+        raise _too_large(width * height)
+    return data
 
 
 def _decoded(given: str) -> bytes:

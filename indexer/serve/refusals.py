@@ -6,6 +6,7 @@ import math
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from psycopg import DataError
 from psycopg import Error as DatabaseError
 from psycopg.errors import InsufficientPrivilege, InvalidParameterValue
 from starlette.exceptions import HTTPException
@@ -47,6 +48,9 @@ def of(error: Exception) -> Refusal:
         case InvalidParameterValue():
             hint = f" {error.diag.message_hint}" if error.diag.message_hint else ""
             refusal = Refusal(400, f"{error.diag.message_primary}.{hint}")
+        case DataError():  # a NUL, half a character or a number without end, which JSON may hold
+            reason = (str(error).splitlines() or ["it is no value of its type"])[0][:100]
+            refusal = Refusal(400, f"The database cannot read the request: {reason}.")
         case InsufficientPrivilege():
             refusal = Refusal(403, f"The database refused: {error.diag.message_primary}.")
         case DatabaseError():

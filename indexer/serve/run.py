@@ -18,11 +18,13 @@ from indexer.choose import VLOptions
 from indexer.database.connect import Database
 from indexer.embed.service import announcement
 from indexer.errors import UserError
+from indexer.fetch.files import FontFiles
 from indexer.serve.access import Access
 from indexer.serve.app import application
 from indexer.serve.middleware import LOG, JsonLines
 from indexer.serve.reading import Reader
 from indexer.serve.service import Service, ServiceOptions
+from indexer.serve.specimens import Specimens
 from indexer.settings import Settings
 
 SECONDS_TO_FINISH = 20  # for requests that are under way when it is told to stop
@@ -48,8 +50,9 @@ def run(
         vl=replace(vl, dimension=None, share=False), sidecar_dimension=vl.dimension
     )
     service = Service(Reader.from_settings(settings, database, say), settings, options, say)
+    specimens = Specimens(FontFiles.from_settings(settings, notice=say))
     config = uvicorn.Config(
-        application(service, access, settings),
+        application(service, specimens, access, settings),
         access_log=False,  # its lines hold what was asked
         log_level="warning",
         timeout_graceful_shutdown=SECONDS_TO_FINISH,

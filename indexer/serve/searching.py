@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from indexer.database.connect import Connection
 from indexer.embed.protocol import Query, Understanding, Vector
 from indexer.search import Hit
 from indexer.serve.refusals import Refusal
-from indexer.serve.service import Service
+from indexer.serve.service import Service, Serving
 from indexer.serve.why import Reason, reasons
 from indexer.spaces import Leg
 from indexer.weights import Fusion
@@ -62,14 +62,14 @@ class Asked:
 
 async def answer(service: Service, wanted: Search) -> dict[str, Any]:
     """The body of POST /search's answer. Raises Refusal, and what the database refuses."""
-    if mismatch := service.mismatch:
+    if mismatch := service.mismatch(service.serving):
         raise Refusal(503, mismatch)
     began = time.perf_counter()
     asked = await _embedded(service, wanted)
     embedded = time.perf_counter()
     found = await asyncio.to_thread(_found, service, wanted, asked)
     searched = time.perf_counter()
-    if service.serving["text"] and not service.fits("text"):
+    if found.serving["text"] and not service.fits("text", found.serving):
         await service.follow_text()
     body = _told(service, wanted, found)
     done = time.perf_counter()
@@ -86,6 +86,7 @@ async def answer(service: Service, wanted: Search) -> dict[str, Any]:
 class _Found:
     rows: Sequence[dict[str, Any]]
     details: Mapping[UUID, dict[str, Any]]
+    serving: Serving
     exactness: str | None
     alpha: float
     asked: Asked
@@ -113,13 +114,13 @@ async def _embedded(service: Service, wanted: Search) -> Asked:
 def _found(service: Service, wanted: Search, asked: Asked) -> _Found:
     """All of it from one snapshot: what serves, and what it finds."""
     with service.reader.owner() as connection:
-        service.read_serving(connection)
-        if mismatch := service.mismatch:
+        serving = service.read_serving(connection)
+        if mismatch := service.mismatch(serving):
             raise Refusal(503, mismatch)
         deployed = weights.serving(connection)
         service.reader.become_visitor(connection)
         alpha = deployed.alpha if wanted.alpha is None else wanted.alpha
-        asked, notices = _usable(service, asked, alpha)
+        asked, notices = _usable(service, serving, asked, alpha)
         began = time.perf_counter()
         if wanted.similar_to is not None:
             alpha = wanted.alpha or 0.0
@@ -128,11 +129,12 @@ def _found(service: Service, wanted: Search, asked: Asked) -> _Found:
             hits = None
         else:
             hits = _match(connection, wanted, asked)
-        rows = _by_name(connection, wanted) if hits is None else [asdict(hit) for hit in hits]
+        rows = _by_name(connection, wanted) if hits is None else [dict(vars(hit)) for hit in hits]
         seconds = time.perf_counter() - began
         return _Found(
             rows=rows,
             details=_details(connection, [row["id"] for row in rows]),
+            serving=serving,
             exactness=hits[0].exactness if hits else None,
             alpha=alpha,
             asked=asked,
@@ -142,10 +144,12 @@ def _found(service: Service, wanted: Search, asked: Asked) -> _Found:
         )
 
 
-def _usable(service: Service, asked: Asked, alpha: float) -> tuple[Asked, list[str]]:
+def _usable(
+    service: Service, serving: Serving, asked: Asked, alpha: float
+) -> tuple[Asked, list[str]]:
     """Without vectors that must not be compared, and what a person should be told."""
     vectors, why_not, notices = dict(asked.vectors), dict(asked.why_not), []
-    for leg in [leg for leg in vectors if not service.fits(leg)]:
+    for leg in [leg for leg in vectors if not service.fits(leg, serving)]:
         del vectors[leg]
         why_not[leg] = "Another space began to serve, or none does."
     if "vl" in why_not:
@@ -216,7 +220,7 @@ def _told(service: Service, wanted: Search, found: _Found) -> dict[str, Any]:
             for word, near in (understanding.unknown if understanding else ())
         ],
         "legs": {
-            **{leg: _leg(service, leg, found.asked) for leg in ("text", "vl")},
+            **{leg: _leg(found, leg) for leg in ("text", "vl")},
             "words": {"model": None, "asked": found.words, "why_not": None},
         },
         "alpha": found.alpha,
@@ -234,12 +238,12 @@ def _font(
         "styles": details["styles"],
         "traits": details["traits"],
         "subsets": sorted(tag for tag in row["tags"] or () if tag in LETTERS),
-        "why": [asdict(reason) for reason in why],
+        "why": [dict(vars(reason)) for reason in why],
     }
 
 
-def _leg(service: Service, leg: Leg, asked: Asked) -> dict[str, Any]:
-    space = service.serving.get(leg)
+def _leg(found: _Found, leg: Leg) -> dict[str, Any]:
+    space, asked = found.serving.get(leg), found.asked
     return {
         "model": space.model.name if space else None,
         "asked": leg in asked.vectors,

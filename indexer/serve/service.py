@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -49,9 +50,11 @@ class Service:
         self.why_not: dict[Leg, str] = {}  # a leg cannot be asked
         self.serving: Serving = {}  # when they were last read
         self._settings = settings
-        self.say = say
+        self._say = say
         self._loading: asyncio.Task[None] | None = None
+        self._starting: Embedder | None = None
         self._following = asyncio.Lock()
+        self._tried = asyncio.Event()
 
     def start(self, first_search: FirstSearch) -> None:
         """Returns at once; `state` says when the embedder of sheets can answer.
@@ -60,12 +63,18 @@ class Service:
         """
         self._loading = asyncio.create_task(self._load_until_it_works(first_search))
 
+    async def loaded(self, seconds: float) -> None:
+        """Wait until the embedder of sheets is there or could not be had, but not for ever."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._tried.wait(), seconds)
+
     async def close(self) -> None:
         if self._loading:
             self._loading.cancel()
             await asyncio.gather(self._loading, return_exceptions=True)
         for vectors in self.legs.values():
             await vectors.close()
+        await self._let_go()
 
     @property
     def model(self) -> Model:
@@ -81,37 +90,37 @@ class Service:
             raise Refusal(503, "The model is loading. Try again soon.", retry_after_s=5)
         raise Refusal(503, f"No model embeds here. {self.why_not['vl']}")
 
-    @property
-    def mismatch(self) -> str | None:
-        """Why the vectors that the service gives must not be compared with those that serve."""
-        space, vectors = self.serving.get("vl"), self.legs.get("vl")
-        if space is None or vectors is None or self.fits("vl"):
-            return None
-        model = vectors.embedder.model
-        return (
-            f"This service embeds by {model.name} ({model.revision[:19]}, {model.dimension} "
-            f"dimensions), and the serving vectors are {space.model.name}'s "
-            f"({space.model.revision[:19]}, {space.model.dimension}). Restart it without --vl-embedder, or "
-            "switch the space: indexer spaces."
-        )
-
-    def read_serving(self, connection: Connection) -> None:
+    def read_serving(self, connection: Connection) -> Serving:
         """Which spaces serve in this transaction."""
         self.serving = {leg: spaces.active(connection, leg) for leg in SERVING_COLUMN}
+        return self.serving
 
     def refresh_serving(self) -> None:
         with self.reader.owner() as connection:
             self.read_serving(connection)
 
-    def fits(self, leg: Leg) -> bool:
-        """Whether the leg's query vectors may be compared with those that serve."""
-        space, vectors = self.serving.get(leg), self.legs.get(leg)
+    def fits(self, leg: Leg, serving: Serving) -> bool:
+        """Whether the leg's query vectors may be compared with those of a space that serves."""
+        space, vectors = serving.get(leg), self.legs.get(leg)
         return space is not None and vectors is not None and space.model == vectors.embedder.model
+
+    def mismatch(self, serving: Serving) -> str | None:
+        """Why the vectors that the service gives must not be compared with those that serve."""
+        space, vectors = serving.get("vl"), self.legs.get("vl")
+        if space is None or vectors is None or self.fits("vl", serving):
+            return None
+        model = vectors.embedder.model
+        return (
+            f"This service embeds by {model.name} ({model.revision[:19]}, {model.dimension} "
+            f"dimensions), and the serving vectors are {space.model.name}'s "
+            f"({space.model.revision[:19]}, {space.model.dimension}). Restart it without "
+            "--vl-embedder, or switch the space: indexer spaces."
+        )
 
     async def follow_text(self) -> None:
         """Load the embedder of the text space, where another one serves by now."""
         async with self._following:
-            if self.fits("text"):
+            if self.fits("text", self.serving):
                 return
             if old := self.legs.pop("text", None):
                 await old.close()
@@ -132,35 +141,57 @@ class Service:
         while True:
             try:
                 await self._load()
-                if self.mismatch is None:
+                if self.mismatch(self.serving) is None:
                     await first_search()
-            except UserError as error:
-                self.state = "failed"
-                self.why_not["vl"] = str(error)
-                self.say(f"{error} Trying again every {SECONDS_BETWEEN_TRIES:g} s.")
+            except Exception as error:  # noqa: BLE001 - of a device, a driver, a checkpoint
+                known = isinstance(error, UserError)
+                await self._failed(str(error) if known else f"It cannot be loaded: {error!r:.200}.")
+                self._tried.set()
                 await asyncio.sleep(SECONDS_BETWEEN_TRIES)
             else:
                 self.state = "ok"
+                self._tried.set()
                 return
+
+    async def _failed(self, why: str) -> None:
+        self.state = "failed"
+        if self.why_not.get("vl") != why:
+            self._say(f"{why} Trying again every {SECONDS_BETWEEN_TRIES:g} s.")
+        self.why_not["vl"] = why
+        await self._let_go()
 
     async def _load(self) -> None:
         await asyncio.to_thread(self.refresh_serving)
         if "text" not in self.legs:
             await self._load_text()
-        vl = await asyncio.to_thread(self._sheets_embedder)
-        vectors = QueryVectors("vl", vl, self.metrics)
+        if "vl" not in self.legs:
+            await self._load_sheets_embedder()
+        self.why_not.pop("vl", None)
+
+    async def _load_sheets_embedder(self) -> None:
+        embedder = self._starting = await asyncio.to_thread(self._sheets_embedder)
+        wanted, own = self.options.sidecar_dimension, embedder.model.dimension
+        if wanted is not None and wanted > own:
+            raise UserError(
+                f"--dim {wanted} is more than the {own} dimensions of {embedder.model.name}."
+            )
+        await asyncio.to_thread(embedder.start, 0)
+        vectors = QueryVectors("vl", embedder, self.metrics)
         vectors.start()
         try:
-            await asyncio.to_thread(vl.start, 0)
-            await vectors.of(
-                Query(text=WARM_UP)
-            )  # the first query shall be as fast as the hundredth
+            await vectors.of(Query(text=WARM_UP))
         except BaseException:
             await vectors.close()
             raise
+        self._starting = None
         self.legs["vl"] = vectors
-        self.why_not.pop("vl", None)
-        self.say(f"{vl.model.name} is ready.")
+        self._say(f"{embedder.model.name} is ready.")
+
+    async def _let_go(self) -> None:
+        """Of an embedder that has not become ready."""
+        if self._starting is not None:
+            await asyncio.to_thread(self._starting.close)
+            self._starting = None
 
     async def _load_text(self) -> None:
         space = self.serving["text"]
@@ -185,4 +216,4 @@ class Service:
                 "backfill (or choose a model: --vl-embedder)."
             )
         model = space.model if space else None
-        return choose.for_sheets(model, self.options.vl, self._settings, self.say)
+        return choose.for_sheets(model, self.options.vl, self._settings, self._say)

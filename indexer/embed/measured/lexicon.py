@@ -8,12 +8,12 @@ import tomllib
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any, Generic, TypeVar
 
 from indexer.embed.measured.axes import AXES, CONCEPTS
+from indexer.embed.measured.spelt import Vocabulary
 
 GROUPS = ("category", "shape", "structure", "era", "mood", "use")
 SUGGESTIVE = ("era", "mood", "use")
@@ -21,7 +21,6 @@ MAX_HEAVINESS = 0.5  # of heaviness in what a phrase merely suggests; see the he
 MAX_WORDS = 4  # words of a phrase: an entry is vocabulary, not a request
 SPLIT = 2  # by how many words a text may write a phrase longer: "art-deco", "black letter"
 NEAR_WORDS = 3
-NEAR = 0.75  # of difflib's ratio: two letters of eight may differ
 BOUNDARY = ","  # stands for any punctuation that ends a phrase
 
 TOKEN = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*|[,;.!?()\[\]/|\n&:=]")
@@ -138,15 +137,15 @@ class Lexicon:
         wanted = unicodedata.normalize("NFKC", word).casefold()
         if wanted in self._vocabulary:  # which says something beside others alone, as "high" does
             return []
-        return get_close_matches(wanted, self._vocabulary, n=NEAR_WORDS, cutoff=NEAR)
+        return self._vocabulary.near(wanted, NEAR_WORDS)
 
     @cached_property
-    def _vocabulary(self) -> Sequence[str]:
+    def _vocabulary(self) -> Vocabulary:
         indexes: list[Index[Any]] = [self.entries, self.properties, self.degrees]
         words = {
             word for index in indexes for phrase, _ in index.values.values() for word in phrase
         }
-        return sorted(words - self.entries.empty)
+        return Vocabulary(words - self.entries.empty)
 
 
 @cache

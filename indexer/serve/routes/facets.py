@@ -130,7 +130,7 @@ def facets_router(service: Service, columns: Columns) -> APIRouter:
                 "reads_images": vl.embedder.reads_images if vl else False,
                 "loaded": vl is not None,
             },
-            "serving": service.state == "ok" and service.mismatch is None,
+            "serving": service.state == "ok" and service.mismatch(service.serving) is None,
         }
         return json_of(answer)
 

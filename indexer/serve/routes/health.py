@@ -61,6 +61,7 @@ def health_router(service: Service, access: Access) -> APIRouter:
 def _health(service: Service, notice: str | None) -> Health:
     embedder = service.legs["vl"].embedder if "vl" in service.legs else None
     space = service.serving.get("vl")
+    mismatch = service.mismatch(service.serving)
     own = embedder.model.dimension if embedder else None
     return Health(
         status=service.state,
@@ -71,6 +72,6 @@ def _health(service: Service, notice: str | None) -> Health:
         device=embedder.device if embedder else None,
         embedding_dim=service.options.sidecar_dimension or own,
         serving_model=space.model.name if space else None,
-        searches=service.state == "ok" and service.mismatch is None,
-        notice=service.mismatch or notice,
+        searches=service.state == "ok" and mismatch is None,
+        notice=mismatch or notice,
     )
