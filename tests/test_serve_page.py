@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -15,7 +18,8 @@ pytest.importorskip("fastapi", reason="needs the extra serve: pip install -e '.[
 pytest.importorskip("playwright", reason="needs the extra test: pip install -e '.[test]'")
 
 import psycopg
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from PIL import Image
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 from psycopg import conninfo
 
 from indexer.database.connect import Database
@@ -78,7 +82,13 @@ def visit(served: Running, browser: Browser) -> Iterator[Open]:
         if NETWORK_CHANGED not in told:
             wrong.append(told)
 
-    def visited(address: str = "", *, base: str = served.url, **context: Any) -> Page:
+    def visited(
+        address: str = "",
+        *,
+        base: str = served.url,
+        ready: Callable[[Page], object] = lambda page: None,
+        **context: Any,
+    ) -> Page:
         contexts.append(browser.new_context(**{"viewport": DESK, **context}))
         page = contexts[-1].new_page()
         page.set_default_timeout(15_000)
@@ -88,6 +98,7 @@ def visit(served: Running, browser: Browser) -> Iterator[Open]:
             "request",
             lambda asked: asked.url.startswith((base, "data:", "blob:")) or say(asked.url),
         )
+        ready(page)
         page.goto(f"{base}/{address}")
         page.wait_for_load_state("networkidle")
         return page
@@ -337,6 +348,37 @@ def test_where_pictures_are_not_read_the_page_says_who_would(visit: Open) -> Non
     assert page.locator("#picture input").count() == 0
 
 
+@pytest.mark.slow
+def test_a_picture_is_sent_where_the_embedder_reads_them(visit: Open) -> None:
+    drawn = io.BytesIO()
+    Image.new("RGB", (2000, 500), "white").save(drawn, "PNG")
+    sent: list[dict[str, Any]] = []
+
+    def reads(asked: Route) -> None:
+        panel = asked.fetch().json()
+        asked.fulfill(json=panel | {"embedder": panel["embedder"] | {"reads_images": True}})
+
+    def taken(asked: Route) -> None:
+        body = asked.request.post_data_json
+        if "image" in body:
+            sent.append(body)
+            body = {"limit": body["limit"]}  # this service's embedder does not look
+        asked.continue_(post_data=json.dumps(body))
+
+    page = visit(ready=lambda page: (page.route("**/panel", reads), page.route("**/search", taken)))
+    page.locator("#picture input").set_input_files(
+        {"name": "letters.png", "mimeType": "image/png", "buffer": drawn.getvalue()}
+    )
+    expect(page.locator("#found > .rows .row")).to_have_count(FONTS)
+    (body,) = sent
+    assert "query" not in body
+    kind, _, data = body["image"].partition(",")
+    assert kind == "data:image/png;base64"
+    assert Image.open(io.BytesIO(base64.b64decode(data))).size == (1024, 256)
+    page.get_by_role("button", name="remove the picture").click()
+    expect(page.locator(".examples")).to_be_visible()
+
+
 # --- when something is missing
 
 
@@ -426,10 +468,8 @@ STATES: dict[str, tuple[str, Callable[[Page], None]]] = {
 def test_axe_finds_nothing(visit: Open, npm_packages: NpmPackages, scheme: str) -> None:
     axe = (npm_packages(AXE) / "node_modules/axe-core/axe.min.js").read_text()
     found = {}
-    for size in (DESK, PHONE):
-        states = (
-            STATES if size is DESK else {"filters": (QUERY, _filters), "opened": STATES["opened"]}
-        )
+    on_phones = {"filters": (QUERY, _filters), "opened": STATES["opened"]}
+    for size, states in ((DESK, STATES), (PHONE, on_phones)):
         for name, (address, act) in states.items():
             # axe itself is a script that the page's policy would refuse
             page = visit(address, viewport=size, color_scheme=scheme, bypass_csp=True)

@@ -21,7 +21,11 @@ export function startPanel() {
       h("button", { type: "button", class: "plain", onclick: () => dialog.close() }, "Close")),
     question, server);
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
-  dialog.addEventListener("toggle", (event) => event.newState === "open" && showServer());
+}
+
+export function openPanel() {
+  byId("panel").showModal();
+  showServer();
 }
 
 /** @returns {Promise<object>} GET /panel; asked for once unless `again` */
