@@ -7,6 +7,8 @@ import io
 import json
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -536,3 +538,18 @@ def test_nothing_jumps(visit: Open) -> None:
         })"""
     )
     assert shift < 0.02
+
+
+@pytest.mark.slow
+def test_the_bench_visits_the_page_on_a_table_of_its_own(browser: Browser) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "eval", "bench", "page", "--rows=60", "--rounds=1", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    times = json.loads(done.stdout)
+    assert times["rows"] == 60
+    assert times["typed"] > 150  # the pause after the last key is in it
+    assert times["layout_shift"] < 0.02
