@@ -377,7 +377,7 @@ def test_a_picture_is_sent_where_the_embedder_reads_them(visit: Open) -> None:
     kind, _, data = body["image"].partition(",")
     assert kind == "data:image/png;base64"
     assert Image.open(io.BytesIO(base64.b64decode(data))).size == (1024, 256)
-    page.get_by_role("button", name="remove the picture").click()
+    page.get_by_role("button", name="Remove the picture").click()
     expect(page.locator(".examples")).to_be_visible()
 
 

@@ -86,6 +86,7 @@ function plain([name, value]) {
   const words = name.replaceAll("_", " ");
   if (value === null || typeof value !== "object") {
     const date = typeof value === "string" && /^\d{4}-\d\d-\d\dT/.test(value) ? new Date(value) : null;
+    if (typeof value === "number") return [words, value.toLocaleString("en", { maximumFractionDigits: 1 })];
     return [words, date ? date.toLocaleString() : value === null ? null : String(value)];
   }
   return [words, Object.entries(value).map(([key, part]) => `${key.replaceAll("_", " ")} ${part}`).join(", ")];
