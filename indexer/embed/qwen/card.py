@@ -39,8 +39,12 @@ class Card:
         self._given_up: str | None = None
         self._barren = 0
         self.first: Future[Ready] = Future()  # what its first process came to; CardLost, UserError
-        name = f"keep {'+'.join(devices)}"
-        threading.Thread(target=self._keep, name=name, daemon=True).start()
+        threading.Thread(target=self._keep, name=f"keep {self.name}", daemon=True).start()
+
+    @property
+    def name(self) -> str:
+        """Its devices: "cuda:0", "cuda:0+cuda:1"."""
+        return "+".join(self._devices)
 
     @property
     def process(self) -> CardProcess | None:

@@ -86,6 +86,10 @@ class Cards(Embedder):
         return max(CALLS_PER_CARD * len(self._pool.left), 1)
 
     @property
+    def device(self) -> str:
+        return ", ".join(card.name for card in self._pool.left) or "no card"
+
+    @property
     def reads_images(self) -> bool:
         return True
 
