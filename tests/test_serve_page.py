@@ -526,6 +526,11 @@ def test_all_of_it_works_by_keyboard(visit: Open) -> None:
     } <= reached
     page.keyboard.press("Enter")
     expect(page.locator(".details")).to_be_visible()
+    page.get_by_role("button", name="Drop high contrast").press("Enter")
+    expect(page.get_by_role("button", name="Drop serif")).to_be_focused()
+    page.locator(".open").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".details")).to_be_visible()
     page.keyboard.press("Enter")
     expect(page.locator(".details")).to_have_count(0)
     page.keyboard.press("ArrowDown")
