@@ -76,6 +76,13 @@ def test_the_sidecars_default_dimension_does_not_reach_the_app(filled: Database)
         assert np.allclose(running.post("/embed", text=QUERY).json()["embedding"], padded(VECTOR))
 
 
+def test_more_dimensions_than_the_model_has_are_refused(filled: Database) -> None:
+    with serving(filled, sidecar_dimension=384, ready=False) as running:
+        until(lambda: running.http.get("/health").json()["status"] == "failed")
+        notice = running.http.get("/health").json()["notice"]
+        assert notice == "--dim 384 is more than the 256 dimensions of measured-traits."
+
+
 def test_health_says_what_embeds(running: Running) -> None:
     health = running.http.get("/health").json()
     assert {

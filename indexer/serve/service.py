@@ -170,6 +170,11 @@ class Service:
 
     async def _load_sheets_embedder(self) -> None:
         embedder = self._starting = await asyncio.to_thread(self._sheets_embedder)
+        wanted, own = self.options.sidecar_dimension, embedder.model.dimension
+        if wanted is not None and wanted > own:
+            raise UserError(
+                f"--dim {wanted} is more than the {own} dimensions of {embedder.model.name}."
+            )
         await asyncio.to_thread(embedder.start, 0)
         vectors = QueryVectors("vl", embedder, self.metrics)
         vectors.start()
