@@ -26,18 +26,20 @@ if TYPE_CHECKING:
 
 SECONDS_TO_START = 300.0
 SECONDS_TO_STOP = 30.0
-OURS = ("FONTSIGHT_", "VL_EMBEDDING_", "TEXT_EMBEDDING_", "OPENROUTER_", "DATABASE_URL")
+OF_SETTINGS = ("FONTSIGHT_", "VL_EMBEDDING_", "TEXT_EMBEDDING_", "OPENROUTER_", "DATABASE_URL")
 
 
 class Server:
     """A process that answers on a port of loopback, once it is ready()."""
 
     def __init__(self, command: Sequence[str], port: int, settings: Mapping[str, str]) -> None:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(OF_SETTINGS)
+        }
         self.port = port
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         self._process = psutil.Popen(
-            [sys.executable, *command], env=kept | settings, stdout=self._log, stderr=self._log
+            [sys.executable, *command], env={**kept, **settings}, stdout=self._log, stderr=self._log
         )
 
     @property
@@ -82,7 +84,11 @@ def indexer_serve(database: str, threads: int, arguments: Sequence[str] = ()) ->
     with tempfile.TemporaryDirectory() as data:
         port = _free_port()
         command = ["-m", "indexer", "serve", "--port", str(port), *arguments]
-        settings = {"DATABASE_URL": database, "FONTSIGHT_DATA_DIR": data}
+        settings = {
+            "DATABASE_URL": database,
+            "FONTSIGHT_DATA_DIR": data,
+            "FONTSIGHT_CACHE_DIR": data,
+        }
         with _stopped(Server(command, port, settings | _torch(threads))) as server:
             yield server
 
