@@ -61,7 +61,7 @@ def run(
     server = uvicorn.Server(config)
     address = f"http://{host}:{port}"
     with (
-        _bound(host, port) as listening,
+        bound(host, port) as listening,
         announcement.announced(settings.data_dir, host, port, access.token),
         suppress(KeyboardInterrupt),  # uvicorn raises the signal anew, once it has ended in order
     ):
@@ -72,16 +72,19 @@ def run(
         server.run([listening])
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def bound(host: str, port: int) -> socket.socket:
     """Before anything is loaded. Raises UserError where the address cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        listening = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         raise UserError(
             f"{host}, port {port} cannot be bound: {error.strerror}. Is another service there? Choose "
             "another one by --host and --port."
         ) from None
+    # asyncio does so for sockets of its own making only; else each answer's body waits 40 ms
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def _open_page(server: uvicorn.Server, address: str) -> None:
