@@ -5,11 +5,19 @@ from __future__ import annotations
 import io
 import os
 import runpy
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
+
+if TYPE_CHECKING:
+    from indexer.embed.qwen.cards import Plan
 
 SITE = Path(__file__).parent / "site"
 
@@ -28,6 +36,48 @@ def checkpoint_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from eval.bench.random_checkpoint import save
 
     return save("tiny", tmp_path_factory.mktemp("checkpoint") / "tiny-qwen3-vl")
+
+
+def plan(folder: Path, *devices: str, **limits: float) -> Plan:
+    """Of cards; `limits` other than the usual ones."""
+    from indexer.embed.qwen.cards import Plan
+    from indexer.embed.qwen.checkpoint import find
+    from indexer.embed.qwen.limits import Limits
+
+    checkpoint = find(str(folder))
+    return Plan(
+        checkpoint=checkpoint, identity=checkpoint.model(), devices=devices, sheet=(128, 256),
+        limits=Limits(**limits),  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def processes() -> list[psutil.Process]:
+    """Of the cards, in the order in which they were started."""
+    cards = []
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            if "spawn_main" in " ".join(child.cmdline()):
+                cards.append(child)
+    return sorted(cards, key=lambda child: child.create_time())
+
+
+def stacked(results: Sequence[object]) -> np.ndarray:
+    """Vectors only: an error among them fails."""
+    assert not [result for result in results if isinstance(result, Exception)], results
+    return np.stack(results)  # type: ignore[call-overload, no-any-return]
+
+
+def until(done: Callable[[], bool]) -> None:
+    """It is so within a minute."""
+    end = time.monotonic() + 60
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def fault(code: str) -> bytes:
+    """A picture whose decoder runs this (tests/site/faults.py), in the process that reads it."""
+    return f"FAULT\n{code}".encode()
 
 
 def sheet(seed: int = 0, width: int = 256, height: int = 128) -> bytes:

@@ -23,7 +23,7 @@ from pathlib import Path
 import pytest
 
 from indexer.errors import FontError, UserError
-from indexer.fetch import Downloader, FileCache, FontFiles, HttpLimits, Npm, guard
+from indexer.fetch import Downloader, FileCache, FontFiles, HttpLimits, Mode, Npm, guard
 from indexer.fetch.archive import ArchiveLimits, read_members
 from indexer.fetch.guard import AddressRefusedError
 from indexer.fetch.http import UnreachableError
@@ -73,6 +73,18 @@ def test_a_file_is_fetched_once_and_never_again(web: Web, cache: FileCache) -> N
     assert first.sha256 == hashlib.sha256(FONT).hexdigest() == second.sha256
     assert (first.cached, second.cached, first.size) == (False, True, len(FONT))
     assert len(web.requests) == 1
+
+
+def test_what_is_cached_is_found_without_asking_anyone(web: Web, files: FontFiles) -> None:
+    web.pages["/a.ttc"] = page(FONT)
+    url = web.url("/a.ttc#face=2")
+    assert files.cached(url) is None and not web.requests
+    fetched = files.fetch(url)
+    found = files.cached(url)
+    assert found is not None and found.cached and len(web.requests) == 1
+    assert (found.sha256, found.face_index) == (fetched.sha256, 2)
+    with pytest.raises(FontError, match="neither http nor https"):
+        files.cached("ftp://fonts.example/a.ttf")
 
 
 def test_equal_bytes_of_two_urls_are_kept_once(web: Web, files: FontFiles) -> None:
@@ -588,6 +600,20 @@ def test_every_weight_comes_from_one_tarball_and_a_second_run_asks_nothing(
     with pytest.raises(FontError, match=r"has no file files/abel-latin-900-normal\.woff2"):
         again.fetch(cdn_url("abel@latest/latin-900-normal.ttf"))
     assert (len(registry.web.requests), registry.tarballs_sent()) == (asked, 1)
+
+
+@pytest.mark.parametrize("mode", ["npm", "auto"])
+def test_a_package_that_is_cached_answers_for_its_cdn_address(
+    cache: FileCache, registry: Registry, mode: Mode
+) -> None:
+    registry.publish("@fontsource/abel", "5.1.0", ABEL)
+    files = by_npm(cache, registry)
+    assert files.cached(cdn_url()) is None and not registry.web.requests
+    fetched, asked = files.fetch(cdn_url()), len(registry.web.requests)
+    found = FontFiles(cache, mode=mode).cached(cdn_url())
+    assert found is not None and found.sha256 == fetched.sha256
+    assert len(registry.web.requests) == asked
+    assert FontFiles(cache, mode="cdn").cached(cdn_url()) is None
 
 
 def test_a_refresh_asks_for_the_version_and_fetches_only_a_new_one(

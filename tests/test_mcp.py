@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 pytest.importorskip("mcp", reason="needs the extra serve: pip install -e '.[test]'")
 
-import anyio
-from mcp import Client, StdioServerParameters, stdio_client
 from mcp.types import CallToolResult, ImageContent, TextContent
 from psycopg.types.json import Jsonb
 
@@ -30,19 +25,14 @@ from indexer.embed.ngrams import HashedNgrams
 from indexer.fontfile import open_font
 from indexer.search import match
 from indexer.sheet.render import render_sheet
+from tests.fix_mcp import COMMAND, Assistant, converse, environment
 from tests.fix_serve import hide
 from tests.fix_service import fill
 
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-SQL_README = (ROOT / "sql/README.md").read_text(encoding="utf-8")
-# what the README tells people to put into an assistant's configuration
-[CONFIGURED] = json.loads(README.partition("```json\n")[2].partition("```")[0])[
-    "mcpServers"
-].values()
-COMMAND = ["-m", CONFIGURED["command"], *CONFIGURED["args"]]
+SQL_README = (Path(__file__).parent.parent / "sql/README.md").read_text(encoding="utf-8")
+pytestmark = pytest.mark.slow  # each starts a server
+
 QUERY = "high contrast serif"
-SECONDS = 60
 HELLO = {
     "jsonrpc": "2.0", "id": 1, "method": "initialize",
     "params": {
@@ -50,75 +40,6 @@ HELLO = {
         "clientInfo": {"name": "test", "version": "1"},
     },
 }  # fmt: skip
-
-
-class Assistant:
-    def __init__(self, client: Client) -> None:
-        self.client = client
-
-    async def ask(self, tool: str, **arguments: object) -> dict[str, Any]:
-        """The structured answer, which is also there as text."""
-        result = await self.call(tool, **arguments)
-        assert not result.is_error, result.content
-        assert result.structured_content is not None
-        text = result.content[0]
-        assert isinstance(text, TextContent)
-        assert json.loads(text.text) == without_nulls(result.structured_content)
-        return result.structured_content
-
-    async def call(self, tool: str, **arguments: object) -> CallToolResult:
-        return await self.client.call_tool(tool, arguments, read_timeout_seconds=SECONDS)
-
-    async def refused(self, tool: str, **arguments: object) -> str:
-        """What is said instead of an answer: a sentence, of the input not much, of the program nothing."""
-        result = await self.call(tool, **arguments)
-        assert result.is_error and len(result.content) == 1
-        text = result.content[0]
-        assert isinstance(text, TextContent)
-        for foreign in ("Traceback", "Error executing", "pydantic", "psycopg", "x" * 101):
-            assert foreign not in text.text
-        return text.text
-
-
-def without_nulls(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: without_nulls(item) for name, item in value.items() if item is not None}
-    return [without_nulls(item) for item in value] if isinstance(value, list) else value
-
-
-def environment(database: Database, home: Path) -> dict[str, str]:
-    clean = {key: value for key, value in os.environ.items() if "EMBEDDING" not in key}
-    return {
-        **clean,
-        "DATABASE_URL": database.conninfo,
-        "FONTSIGHT_CACHE_DIR": str(home / "cache"),
-        "FONTSIGHT_DATA_DIR": str(home / "data"),
-    }
-
-
-def converse(
-    database: Database, home: Path, conversation: Callable[[Assistant], Awaitable[None]]
-) -> str:
-    """A session with a server of its own; what that printed for people."""
-    log, failed = home / "stderr", list[AssertionError]()
-
-    async def session() -> None:
-        command = StdioServerParameters(
-            command=sys.executable, args=COMMAND, env=environment(database, home)
-        )
-        with log.open("w") as stderr:
-            async with Client(stdio_client(command, errlog=stderr)) as client:
-                try:
-                    await conversation(Assistant(client))
-                except AssertionError as error:
-                    failed.append(error)  # outside, where no group of exceptions hides it
-
-    anyio.run(session)
-    for error in failed:
-        raise error
-    said = log.read_text()
-    assert "Traceback" not in said
-    return said
 
 
 def test_the_tools_are_read_only_and_say_what_may_be_asked(
@@ -246,6 +167,8 @@ def test_mistakes_get_a_sentence_and_the_session_goes_on(filled: Database, tmp_p
         said = await assistant.refused("search_fonts", count=1000, alpha="much", sheets=-1)
         assert all(f"{name}: Input should be" in said for name in ("count", "alpha", "sheets"))
         assert "font: Field required" in await assistant.refused("similar_fonts")
+        said = await assistant.refused("search_fonts", query="bold", limit=3)
+        assert said.startswith("search_fonts has no argument 'limit'. It has query, image_file, ")
         assert "Unknown tool" in await assistant.refused("delete_fonts", font="Family 0")
         for file, why in (
             (picture, "measured-traits reads no pictures"),
@@ -317,9 +240,11 @@ def test_nothing_can_be_written_even_by_a_policy_that_tries(
         assert admin.execute(content).fetchone() == before
 
 
-@pytest.mark.parametrize("end", ["stdin", signal.SIGTERM, signal.SIGINT], ids=str)
+@pytest.mark.parametrize(
+    "end", [None, signal.SIGTERM, signal.SIGINT], ids=["end of stdin", "SIGTERM", "SIGINT"]
+)
 def test_stdout_is_the_protocols_and_the_end_is_orderly(
-    end: str | signal.Signals, filled: Database, tmp_path: Path
+    end: signal.Signals | None, filled: Database, tmp_path: Path
 ) -> None:
     call = {
         "jsonrpc": "2.0", "id": 2, "method": "tools/call",
@@ -342,7 +267,7 @@ def test_stdout_is_the_protocols_and_the_end_is_orderly(
             "image",
         ]
         began = time.monotonic()
-        if isinstance(end, signal.Signals):
+        if end is not None:
             server.send_signal(end)
             assert server.wait(20) == 0
         rest, said = server.communicate(timeout=20)

@@ -20,7 +20,7 @@ from qwen_vl_utils import process_vision_info
 from transformers import AutoProcessor, Qwen3VLForConditionalGeneration, Qwen3VLModel
 
 from eval.bench.random_checkpoint import config_of
-from indexer.embed.protocol import Document, Vector
+from indexer.embed.protocol import Document, Query, Vector
 from indexer.embed.qwen.checkpoint import find
 from indexer.embed.qwen.loading import spread
 from indexer.embed.qwen.model import Qwen3VL
@@ -158,6 +158,16 @@ def mixed() -> list[Document]:
 def test_a_batch_gives_what_single_calls_give(embedder: Qwen3VL) -> None:
     single = np.concatenate([vectors(embedder, [document]) for document in mixed()])
     assert close(vectors(embedder, mixed()), single)
+
+
+def test_queries_and_documents_share_a_launch(embedder: Qwen3VL) -> None:
+    queries = [Query(text="bold"), Query(image=SHEETS[1]), Query()]
+    read = [*embedder.read(mixed()), *embedder.read_queries(queries)]
+    *together, empty = embedder.collect(embedder.launch(read))
+    assert isinstance(empty, FontError)
+    *alone, refused = embedder.embed_queries(queries)
+    assert isinstance(refused, UserError)
+    assert close(np.stack(together), np.stack([*vectors(embedder, mixed()), *alone]))  # type: ignore[arg-type]
 
 
 def test_the_order_of_a_batch_does_not_matter(embedder: Qwen3VL) -> None:

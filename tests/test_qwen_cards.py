@@ -1,9 +1,7 @@
-"""Cards: each has its own process, all are used, and one that dies loses nothing."""
+"""Cards: each has its own process, all are used, and queries come first."""
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -18,24 +16,16 @@ from tests.fix_qwen import NEEDS_TORCH
 
 pytest.importorskip("torch", reason=NEEDS_TORCH)
 
-from indexer.embed.protocol import Document, Vector
-from indexer.embed.qwen.cards import Cards, Plan
-from indexer.embed.qwen.checkpoint import find
+from indexer.embed.protocol import Document, Query
+from indexer.embed.qwen.cards import Cards
 from indexer.embed.qwen.devices import GIB, Card, choose, fitting, look
 from indexer.embed.qwen.model import Qwen3VL
 from indexer.errors import EmbedderUnavailable, FontError, UserError
-from tests.fix_qwen import sheet
+from tests.fix_qwen import plan, processes, sheet, stacked
 
 pytestmark = pytest.mark.model
 
 DOCUMENTS = [Document(sheet=sheet(number), text=f"Name: Font {number}") for number in range(8)]
-
-
-def plan(folder: Path, *devices: str) -> Plan:
-    checkpoint = find(str(folder))
-    return Plan(
-        checkpoint=checkpoint, identity=checkpoint.model(), devices=devices, sheet=(128, 256)
-    )
 
 
 @pytest.fixture
@@ -48,17 +38,6 @@ def two(checkpoint_folder: Path, said: list[str]) -> Iterator[Cards]:
     with Cards(plan(checkpoint_folder, "cpu", "cpu"), say=said.append) as cards:
         cards.start()
         yield cards
-
-
-def processes() -> list[psutil.Process]:
-    """Of the cards, in the order in which they were started."""
-    children = psutil.Process().children()
-    cards = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
-    return sorted(cards, key=lambda child: child.create_time())
-
-
-def stacked(results: list[Vector | FontError]) -> np.ndarray:
-    return np.stack(results)  # type: ignore[arg-type]
 
 
 @pytest.mark.slow
@@ -98,23 +77,54 @@ def test_all_cards_are_used_at_once(two: Cards) -> None:
 
 
 @pytest.mark.slow
-def test_a_card_that_dies_loses_nothing(two: Cards, said: list[str]) -> None:
-    first = stacked(two.embed_documents(DOCUMENTS))
-    with ThreadPoolExecutor(4) as threads:
-        answers = [threads.submit(two.embed_documents, DOCUMENTS) for _ in range(8)]
-        os.kill(processes()[0].pid, signal.SIGKILL)
-        for answer in answers:
-            assert np.allclose(stacked(answer.result(60)), first, atol=2e-5)
-    assert "ended (exit code -9). Its work goes to the other cards: 1." in said[-1]
-    assert two.parallel == 3
+def test_a_query_overtakes_the_documents_that_wait(two: Cards) -> None:
+    two.embed_documents(DOCUMENTS)
+    done: list[str] = []
+
+    def documents() -> None:
+        two.embed_documents(DOCUMENTS * 4)
+        done.append("documents")
+
+    threads = [threading.Thread(target=documents) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.2)
+    before = len(done)
+    two.embed_query("serif")
+    done.append("query")
+    for thread in threads:
+        thread.join(60)
+    assert len(done) == 13
+    assert done.index("query") - before <= 4, "two are on each card at most"
 
 
 @pytest.mark.slow
-def test_without_a_card_the_run_stops_with_a_sentence(two: Cards) -> None:
-    for process in processes():
-        os.kill(process.pid, signal.SIGKILL)
-    with pytest.raises(EmbedderUnavailable, match="No card is left that embeds"):
-        two.embed_documents(DOCUMENTS)
+def test_queries_of_a_call_stand_in_their_places(two: Cards, checkpoint_folder: Path) -> None:
+    queries = [
+        Query(text="serif"),
+        Query(text=" "),
+        Query(image=b"nothing"),
+        Query(image=sheet(3), text="bold"),
+        Query(text="serif", instruction="Find it."),
+    ]
+    serif, empty, unreadable, picture, told = two.embed_queries(queries)
+    assert isinstance(empty, UserError)
+    assert "Nothing to search for" in str(empty)
+    assert isinstance(unreadable, UserError)
+    assert str(unreadable) == "The query cannot be embedded. The file is not an image."
+    here = Qwen3VL.load(checkpoint_folder, two.model, ["cpu"])
+    single = [here.embed_queries([queries[place]])[0] for place in (0, 3, 4)]
+    assert np.allclose(stacked([serif, picture, told]), stacked(single), atol=2e-5)
+
+
+@pytest.mark.slow
+def test_cards_say_how_long_a_document_takes(two: Cards) -> None:
+    assert two.seconds_per_document is None
+    begin = time.perf_counter()
+    two.embed_documents(DOCUMENTS)
+    taken = time.perf_counter() - begin
+    assert two.seconds_per_document is not None
+    assert 0 < two.seconds_per_document * len(DOCUMENTS) <= taken
 
 
 @pytest.mark.slow

@@ -24,6 +24,7 @@ from indexer.embed.qwen.model import Qwen3VL
 from indexer.errors import UserError
 from indexer.sheet.render import SheetSpec
 from tests.fix_cli import Indexer, font_folder, runner
+from tests.fix_mcp import Assistant, converse
 
 pytestmark = pytest.mark.model
 
@@ -90,7 +91,7 @@ def test_a_whole_job_on_two_processes(
 @pytest.mark.slow
 def test_a_query_is_embedded_by_what_made_the_vectors(
     indexer: Indexer, fonts: Path, connection: Connection, checkpoint_folder: Path, tmp_path: Path,
-    database: Database,
+    database: Database, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     on_a_cpu = runner(
         tmp_path, DATABASE_URL=database.conninfo, FONTSIGHT_VL_EMBEDDER=str(checkpoint_folder),
@@ -120,6 +121,15 @@ def test_a_query_is_embedded_by_what_made_the_vectors(
     assert found == pytest.approx(expected, abs=2e-3)
     done = on_a_cpu("embed", "bold serif", "--image", str(letters))
     assert np.allclose(json.loads(done.stdout), by_both, atol=2e-3)
+
+    async def conversation(assistant: Assistant) -> None:
+        answer = await assistant.ask("search_fonts", image_file=str(letters), alpha=0)
+        found = {font["name"]: font["vl_similarity"] for font in answer["fonts"]}
+        assert found == pytest.approx(expected, abs=2e-3)
+
+    monkeypatch.setenv("FONTSIGHT_VL_EMBEDDER", str(checkpoint_folder))
+    monkeypatch.setenv("FONTSIGHT_VL_DEVICES", "cpu")
+    converse(database, tmp_path, conversation)
     # B1, sheets alone: what the space says it depends on
     space = connection.execute(
         "select identity->>'text_schema', identity->>'sheet_spec' from font_index.spaces "

@@ -282,7 +282,9 @@ def test_another_model_than_the_serving_one_embeds_but_does_not_search(
     health = running.http.get("/health").json()
     assert health["searches"] is False
     assert "This service embeds by" in health["notice"]
-    assert running.post("/embed", text=QUERY).status_code == 200
+    # the app would hand it to the database; the others are told by which model it is
+    assert running.post("/embed", text=QUERY).status_code == 503
+    assert running.post("/embed", texts=[QUERY]).json()["model"] == "measured-traits"
 
 
 def test_a_text_space_that_is_switched_is_followed(running: Running, filled: Database) -> None:

@@ -55,6 +55,7 @@ def test_many_callers_get_the_models_own_vectors(running: Running, here: Qwen3VL
     own = np.stack(here.embed_queries([Query(text=text) for text in texts]))  # type: ignore[arg-type]
     served = np.array([answer.json()["embedding"] for answer in answers])
     assert np.allclose(served, own, atol=2e-5)
+    assert running.http.get("/health").json()["device"] == "cpu, cpu"
     name = "fontsight_batch_items_count"
     calls = [line for line in running.http.get("/metrics").text.splitlines() if name in line]
     assert sum(float(line.rpartition(" ")[2]) for line in calls) < len(texts), "none was shared"

@@ -22,13 +22,8 @@ from indexer.embed.service import announcement
 from indexer.serve.run import bound
 from tests.fix_cli import runner
 from tests.fix_postgrest import until
+from tests.fix_servers import free_port
 from tests.fix_service import KEY
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
 
 
 @contextlib.contextmanager

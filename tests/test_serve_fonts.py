@@ -28,6 +28,7 @@ from indexer.embed.measured.embedder import MeasuredTraits
 from indexer.errors import FontError, UserError
 from indexer.fetch.cache import FileCache
 from indexer.fetch.files import FetchedFile, FontFiles
+from indexer.fontfile import NO_RAQM, open_font
 from indexer.serve import facets, fetching, refusals, specimens
 from indexer.serve.columns import Columns
 from indexer.serve.opened import Face
@@ -163,8 +164,6 @@ def test_a_text_is_drawn_in_the_font_and_told(shown: Page, ids: dict[str, str]) 
 def test_the_sheet_is_the_one_that_embedders_see(
     shown: Page, ids: dict[str, str], tmp_path: Path
 ) -> None:
-    from indexer.fontfile import open_font
-
     answer = shown.get(f"/fonts/{ids['Font 02']}/sheet")
     assert answer.content == render_sheet(open_font((tmp_path / "2.ttf").read_bytes()), SheetSpec())
 
@@ -329,6 +328,18 @@ def hang(face: Face, text: str) -> bytes:
 
 def swell(face: Face, text: str) -> bytes:
     return bytes(specimens.MAX_PROCESS_BYTES)
+
+
+def no_raqm(face: Face, text: str) -> bytes:
+    raise UserError(NO_RAQM)
+
+
+def test_a_machine_that_cannot_shape_is_no_fault_of_the_font(
+    shown: Page, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(specimens, "cut_woff2", no_raqm)
+    # of characters that no other test has asked for
+    assert shown.refused(f"/fonts/{ids['Font 00']}/woff2?text=Qq", 503) == NO_RAQM
 
 
 @pytest.mark.slow

@@ -33,46 +33,16 @@ FILES = 48  # drawn fonts; the rows share them, with measurements that stray fro
 STRAY = 0.08
 CHUNK = 500
 SYLLABLES = [
-    "ba",
-    "re",
-    "mi",
-    "do",
-    "lu",
-    "na",
-    "te",
-    "so",
-    "va",
-    "ki",
-    "or",
-    "el",
-    "ga",
-    "pu",
-    "xi",
-    "zen",
-    "mar",
-    "tol",
-    "fen",
-    "qua",
-]
+    "ba", "re", "mi", "do", "lu", "na", "te", "so", "va", "ki", "or", "el", "ga", "pu", "xi", "zen",
+]  # fmt: skip
 STYLES = {"axes": [], "italic": False, "weight": [400, 400], "weights": [400]}
 CATEGORIES = ("serif", "sans-serif", "display", "handwriting", "monospace")
 COPY = """copy public.fonts
     (id, name, category, description, tags, source, license, files, traits, styles, embedding, embedding_vl)
     from stdin (format binary)"""
 TYPES = [
-    "uuid",
-    "text",
-    "text",
-    "text",
-    "text[]",
-    "text",
-    "text",
-    "jsonb",
-    "jsonb",
-    "jsonb",
-    "vector",
-    "halfvec",
-]
+    "uuid", "text", "text", "text", "text[]", "text", "text", "jsonb", "jsonb", "jsonb", "vector", "halfvec",
+]  # fmt: skip
 
 
 def fill(connection: Connection, folder: Path, rows: int) -> None:
@@ -128,8 +98,9 @@ def _font(
 ) -> dict[str, Any]:
     path, traits = drawn[int(chance.integers(len(drawn)))]
     strayed = {
-        name: round(value * float(chance.normal(1, STRAY)), 4) if type(value) is float else value
+        name: round(value * float(chance.normal(1, STRAY)), 4)
         for name, value in asdict(traits).items()
+        if type(value) is float
     }
     return {
         "id": font_id(number),
@@ -138,7 +109,7 @@ def _font(
         "description": "A made-up face.",
         "tags": ["latin"] + ["latin-ext"] * bool(chance.integers(2)),
         "path": path,
-        "measured": Traits.from_json(strayed),
+        "measured": Traits.from_json(asdict(traits) | strayed),
     }
 
 

@@ -81,6 +81,25 @@ def search_command(as_json: bool, **options: Any) -> None:
     click.echo(json.dumps(asdict(result)) if as_json else result)
 
 
+@bench_group.command("page")
+@click.option("--rows", type=click.IntRange(min=60), default=20_000, show_default=True)
+@click.option("--rounds", type=click.IntRange(min=1), default=15, show_default=True)
+@AS_JSON
+def page_command(rows: int, rounds: int, as_json: bool) -> None:
+    """Time the search page in chromium on ROWS made-up fonts, with the offline embedders.
+
+    The table is made on an embedded Postgres of its own, which is removed afterwards; 20,000 fonts
+    take two minutes. The browser needs the extra test, and chromium on the PATH.
+
+    \b
+    Example:  python -m eval bench page --rows 2000 --rounds 5
+    """
+    from eval.bench.page import bench_page  # noqa: PLC0415 - of the extra test
+
+    result = bench_page(rows, rounds)
+    click.echo(json.dumps(asdict(result)) if as_json else result)
+
+
 @bench_group.command("embed")
 @click.option(
     "--model",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
@@ -45,12 +45,23 @@ class FontServer(MCPServer[None]):
         self, name: str, arguments: dict[str, Any], context: Context[None, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
         try:
+            await self._check_names(name, arguments)
             return await super().call_tool(name, arguments, context)
         except ToolError as error:
             sentence = _sentence(error)
             if sentence is None:
                 raise
             return CallToolResult(content=[TextContent(text=sentence)], is_error=True)
+
+    async def _check_names(self, name: str, arguments: Mapping[str, Any]) -> None:
+        """Raises ToolError for an argument that the tool does not have; it would be ignored."""
+        for tool in await self.list_tools():
+            known = tool.input_schema["properties"]
+            for argument in arguments:
+                if tool.name == name and argument not in known:
+                    raise ToolError(
+                        f"{name} has no argument {argument[:100]!r}. It has {', '.join(known)}."
+                    )
 
 
 def server(service: Service, specimens: Specimens, traits: list[Trait]) -> FontServer:
@@ -107,7 +118,7 @@ def _sentence(error: ToolError) -> str | None:
             return f"The arguments are not right. {'; '.join([*fields][:5])}."
         case Refusal() | UserError() | FontError() | psycopg.Error() as known:
             return refusals.of(known).message
-        case None:  # no such tool
+        case None:  # no such tool, or argument
             return str(error)
     return None
 

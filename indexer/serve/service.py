@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from indexer.settings import Settings
 from indexer.spaces import SERVING_COLUMN, Leg, Space
 
 WARM_UP = "regular serif, xyzzy"  # a word that is not known costs most
+FRESH_SECONDS = 5.0  # in which the database is not asked again what serves
 SECONDS_BETWEEN_TRIES = 10.0  # to load an embedder that could not be had
 
 State = Literal["loading", "ok", "failed"]
@@ -49,6 +51,7 @@ class Service:
         self.legs: dict[Leg, QueryVectors] = {}
         self.why_not: dict[Leg, str] = {}  # a leg cannot be asked
         self.serving: Serving = {}  # when they were last read
+        self._read_at = -FRESH_SECONDS
         self._settings = settings
         self._say = say
         self._loading: asyncio.Task[None] | None = None
@@ -93,7 +96,14 @@ class Service:
     def read_serving(self, connection: Connection) -> Serving:
         """Which spaces serve in this transaction."""
         self.serving = {leg: spaces.active(connection, leg) for leg in SERVING_COLUMN}
+        self._read_at = time.monotonic()
         return self.serving
+
+    async def known_mismatch(self) -> str | None:
+        """By what serves now, or a few seconds ago. Raises DatabaseUnavailable."""
+        if time.monotonic() - self._read_at > FRESH_SECONDS:
+            await asyncio.to_thread(self.refresh_serving)
+        return self.mismatch(self.serving)
 
     def refresh_serving(self) -> None:
         with self.reader.owner() as connection:

@@ -15,6 +15,7 @@ import PIL
 from pebble import ProcessExpired
 
 from indexer.bounded import FontProcesses
+from indexer.errors import UserError
 from indexer.fetch.files import FetchedFile, FontFiles
 from indexer.serve.fetching import Fetching
 from indexer.serve.opened import Face, cut_woff2, draw_sheet, draw_text, ready
@@ -137,6 +138,8 @@ class Specimens:
             made = await asyncio.shield(call)
         except (TimeoutError, ProcessExpired, MemoryError) as error:
             raise self._processes.explained(error) from None
+        except UserError as error:  # this machine cannot shape text
+            raise Refusal(503, str(error)) from None
         if isinstance(made, bytes):
             return Specimen(data=made, told=None)
         return Specimen(data=made.png, told=made.told)

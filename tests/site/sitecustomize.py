@@ -1,4 +1,4 @@
-"""Lets a torchvision that was built for another torch be imported.
+"""Lets a torchvision that was built for another torch be imported, and adds the format of faults.py.
 
 Where torch and torchvision come from different builds, torchvision's operators do not register, and
 `import torchvision` fails for want of the schemas of two of them, which nothing here calls. This
@@ -7,10 +7,12 @@ folder is on PYTHONPATH in the tests, so that it holds in the processes that the
 
 from __future__ import annotations
 
+import runpy
 import sys
 from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
 from types import ModuleType
 
 SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
@@ -53,3 +55,5 @@ class Finder(MetaPathFinder):
 
 if not any(type(finder).__name__ == "Finder" for finder in sys.meta_path):
     sys.meta_path.insert(0, Finder())
+
+runpy.run_path(str(Path(__file__).with_name("faults.py")))

@@ -6,29 +6,28 @@ copies work all the time. The process that fetches, renders and writes imports n
 
 from __future__ import annotations
 
-import multiprocessing
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
+from indexer.embed.halving import halved
 from indexer.embed.protocol import Document, Embedder, Model, Query, Vector, only
+from indexer.embed.qwen.card import Card
 from indexer.embed.qwen.checkpoint import Checkpoint
 from indexer.embed.qwen.devices import fitting, look
-from indexer.embed.qwen.process import Order, Ready, serve
+from indexer.embed.qwen.handle import CardLost
+from indexer.embed.qwen.limits import Limits
+from indexer.embed.qwen.messages import Call, Documents, Order, Queries, Ready
+from indexer.embed.qwen.pool import Pool
 from indexer.errors import EmbedderUnavailable, FontError, UserError
 
 REQUEST = 32  # documents of a call
 REQUEST_OF_CPU = 4  # which takes half a minute for each
 CALLS_PER_CARD = 3  # one is computed, the next is read, the last is being saved
-SECONDS_TO_STOP = 5.0
 
-
-class CardLost(Exception):
-    """A card's process is gone; what it was doing can be done by another."""
+Failed = TypeVar("Failed", FontError, UserError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +39,7 @@ class Plan:
     sheet: tuple[int, int]  # height and width in px, for which the batch size is found
     devices: tuple[str, ...] | None = None  # None: all cards that have room
     shard: bool = False  # one model over all devices, in place of one on each
+    limits: Limits = field(default_factory=Limits)
 
     def processes(self) -> list[tuple[str, ...]]:
         """The devices of each process. Raises UserError where no card has room."""
@@ -51,15 +51,27 @@ class Plan:
         return [devices] if self.shard else [(device,) for device in devices]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Death:
+    """A card's process ended while it had a call."""
+
+    card: Card
+    why: str
+
+
 class Cards(Embedder):
-    """Embedder on the devices of a plan. Safe to be called from several threads; close() it."""
+    """Embedder on the devices of a plan. Safe to be called from several threads; close() it.
+
+    A process that ends or hangs is started again. What it had to do is done again alone, in halves:
+    so an item that ends its process again is known, and alone fails.
+    """
 
     def __init__(self, plan: Plan, *, say: Callable[[str], None] = lambda line: None) -> None:
         self._plan = plan
         self._say = say
-        self._cards: list[_CardProcess] = []
-        self._lock = threading.RLock()
-        self._started = self._closed = False
+        self._pool = Pool(plan.limits.wait)
+        self._starting = threading.Lock()
+        self._started = False
 
     @property
     def model(self) -> Model:
@@ -67,23 +79,35 @@ class Cards(Embedder):
 
     @property
     def batch_size(self) -> int:
-        return REQUEST_OF_CPU if self._plan.devices == ("cpu",) else REQUEST
+        return REQUEST_OF_CPU if "cpu" in (self._plan.devices or ()) else REQUEST
 
     @property
     def parallel(self) -> int:
-        return max(CALLS_PER_CARD * len(self._cards), 1)
+        return max(CALLS_PER_CARD * len(self._pool.left), 1)
+
+    @property
+    def device(self) -> str:
+        return ", ".join(card.name for card in self._pool.left) or "no card"
+
+    @property
+    def reads_images(self) -> bool:
+        return True
+
+    @property
+    def seconds_per_document(self) -> float | None:
+        """How long a card takes for one, of late; None before any was embedded."""
+        return self._pool.seconds_per_document
 
     def start(self, expected: int = 0) -> None:
-        """Load the model on every card, and say what each came to. Does nothing the second time.
+        """Load the model on every card, and say what each came to. Does nothing once it is done.
 
         For `expected` documents in all, batch size and compilation are found by measurement where
-        that pays. A card whose process dies is said and left out. Raises UserError where no card has
-        room, and for a checkpoint that cannot be used; EmbedderUnavailable where all processes die.
+        that pays. Raises UserError where no card has room, and for a checkpoint that cannot be used;
+        EmbedderUnavailable where no card gets up.
         """
-        with self._lock:
+        with self._starting:
             if self._started:
                 return
-            self._started = True
             processes = self._plan.processes()
             if len(processes[0]) > 1:
                 self._say(
@@ -96,156 +120,108 @@ class Cards(Embedder):
                 sheet=self._plan.sheet,
                 expected=expected // len(processes),
             )
-            self._cards = [_CardProcess(devices, order) for devices in processes]
-            ready = [self._awaited(card) for card in list(self._cards)]
-        if not self._cards:
-            raise EmbedderUnavailable("No card could start.")
-        rates = [card.rate for card in ready if card and card.rate]
+            rates = [ready.rate for ready in self._filled(processes, order) if ready.rate]
+            self._started = True
         if expected and rates:
             self._say(f"{expected} fonts will take about {_duration(expected / sum(rates))}.")
 
     def close(self) -> None:
         """Ends the processes; calls that wait for them raise EmbedderUnavailable."""
-        with self._lock:
-            self._closed = True
-            cards, self._cards = self._cards, []
-        for card in cards:
-            card.stop()
+        self._pool.close()
 
     def embed_documents(self, documents: Sequence[Document]) -> list[Vector | FontError]:
-        """Of sheet, text or both; FontError for a sheet that cannot be read.
+        """Of sheet, text or both; FontError for a sheet that cannot be read, or that ends a process.
 
-        A card that dies is left out and its work done by another; raises EmbedderUnavailable where
-        none is left.
+        Raises EmbedderUnavailable where no card is left, or is up in time.
         """
         # traits are for other embedders, and need not travel
         slim = [Document(text=document.text, sheet=document.sheet) for document in documents]
-        result: list[Vector | FontError] = self._ask("embed_documents", slim)
-        return result
-
-    @property
-    def reads_images(self) -> bool:
-        return True
+        return self._embedded(Documents, slim, _document_to_blame, confined=True)
 
     def embed_query(self, text: str) -> Vector:
         """Raises UserError for an empty text."""
         return only(self.embed_queries([Query(text=text)]))
 
     def embed_queries(self, queries: Sequence[Query]) -> list[Vector | UserError]:
-        result: list[Vector | UserError] = self._ask("embed_queries", list(queries))
-        return result
+        """Of text, image or both, before documents that wait; UserError for what cannot be read.
 
-    def _ask(self, call: str, argument: object) -> Any:
-        self.start()
-        while True:
-            card, answer = self._give(call, argument)
-            try:
-                return answer.result()
-            except CardLost as lost:
-                self._leave_out(card, lost)
+        Raises EmbedderUnavailable as embed_documents does.
+        """
+        # a text is hardly to blame, and somebody waits for it
+        pictures = any(query.image is not None for query in queries)
+        return self._embedded(Queries, queries, _query_to_blame, confined=pictures)
 
-    def _give(self, call: str, argument: object) -> tuple[_CardProcess, Future[Any]]:
-        """To the card that has least to do. Raises EmbedderUnavailable where there is none."""
-        with self._lock:
-            if not self._cards:
-                raise EmbedderUnavailable(
-                    "No card is left that embeds. What is done is kept; run it again for the rest."
-                )
-            card = min(self._cards, key=lambda card: card.waiting)
-            return card, card.ask(call, argument)
-
-    def _awaited(self, card: _CardProcess) -> Ready | None:
+    def _filled(self, processes: Sequence[Sequence[str]], order: Order) -> list[Ready]:
+        """What the cards came to that got up at once; at least one is up."""
+        pool, limits = self._pool, self._plan.limits
+        cards = [
+            Card(devices, order, limits, changed=pool.changed, say=self._say)
+            for devices in processes
+        ]
+        pool.fill(cards)
+        ready = []
         try:
-            ready = card.ready.result()
-        except CardLost as lost:
-            self._leave_out(card, lost)
-            return None
-        self._say(str(ready))
-        return ready
+            for card in cards:
+                with suppress(CardLost, OSError):  # it is started again
+                    ready.append(card.first.result())
+            with pool.lease():
+                return ready
+        except BaseException:
+            pool.empty()
+            raise
 
-    def _leave_out(self, card: _CardProcess, lost: CardLost) -> None:
-        with self._lock:
-            if card not in self._cards:
-                return
-            self._cards.remove(card)
-        card.stop()
-        if not self._closed:
-            rest = f"Its work goes to the other cards: {len(self._cards)}." if self._cards else ""
-            self._say(f"{lost} {rest}".strip())
+    def _embedded(
+        self,
+        call: Callable[..., Call],
+        items: Sequence[Any],
+        blamed: Callable[[_Death], Failed],
+        *,
+        confined: bool,
+    ) -> list[Vector | Failed]:
+        """`confined`: what ended a process is tried again on that card, and the others go on."""
+        if not items:
+            return []
+        self.start()
+        answer = self._attempt(call, items)
+        if not isinstance(answer, _Death):
+            return answer
+        on = answer.card if confined else None
+
+        def alone(part: Sequence[Any]) -> list[Vector | Failed] | _Death:
+            return self._attempt(call, part, alone=True, on=on)
+
+        if len(items) == 1 and not isinstance(answer := alone(items), _Death):
+            return answer
+        return halved(items, answer, alone, blamed)
+
+    def _attempt(
+        self,
+        call: Callable[..., Call],
+        items: Sequence[Any],
+        *,
+        alone: bool = False,
+        on: Card | None = None,
+    ) -> list[Any] | _Death:
+        with self._pool.lease(alone=alone, on=on) as (card, process):
+            try:
+                return process.ask(call, items).result()
+            except CardLost as lost:
+                if card.useless:
+                    raise EmbedderUnavailable(
+                        f"{lost} None of its last processes answered anything: is the card broken?"
+                    ) from lost
+                return _Death(card=card, why=str(lost))
+
+
+def _document_to_blame(death: _Death) -> FontError:
+    return FontError("embed", f"It ended the embedder twice, and is not tried again. {death.why}")
+
+
+def _query_to_blame(death: _Death) -> UserError:
+    return UserError(f"The query ended the embedder twice: ask for something else. {death.why}")
 
 
 def _duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
-
-
-class _CardProcess:
-    """A process with the model on its devices, and the answers that are waited for."""
-
-    def __init__(self, devices: tuple[str, ...], order: Order) -> None:
-        context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
-        self._connection: Connection
-        self._connection, theirs = context.Pipe()
-        self._name = "+".join(devices)
-        self._process = context.Process(
-            target=serve, args=(theirs, devices, order), name=f"card {self._name}", daemon=True
-        )
-        self._process.start()
-        theirs.close()  # or its end would not be noticed
-        self._lock = threading.Lock()
-        self._answers: dict[int, Future[Any]] = {}
-        self._asked = 0
-        self._gone = False
-        self.ready: Future[Ready] = Future()
-        self._answers[0] = self.ready
-        threading.Thread(target=self._listen, name=self._process.name, daemon=True).start()
-
-    @property
-    def waiting(self) -> int:
-        return len(self._answers)
-
-    def ask(self, call: str, argument: object) -> Future[Any]:
-        """The answer to come; CardLost where the process is gone."""
-        answer: Future[Any] = Future()
-        with self._lock:
-            self._asked += 1
-            self._answers[self._asked] = answer
-            try:
-                self._connection.send((self._asked, call, argument))
-            except OSError:
-                self._gone = True
-            if self._gone:
-                self._answers.pop(self._asked, None)
-                answer.set_exception(self._lost())
-        return answer
-
-    def stop(self) -> None:
-        with self._lock, suppress(OSError):
-            self._connection.send(None)  # closing it would not wake the thread that listens
-        self._process.join(SECONDS_TO_STOP)
-        if self._process.is_alive():  # still loading
-            self._process.kill()
-            self._process.join()
-        self._connection.close()
-
-    def _listen(self) -> None:
-        try:
-            while True:
-                number, result = self._connection.recv()
-                with self._lock:
-                    answer = self._answers.pop(number)
-                if isinstance(result, Exception):
-                    answer.set_exception(result)
-                else:
-                    answer.set_result(result)
-        except (EOFError, OSError, TypeError):  # it died, or stop() closed the connection
-            with self._lock:
-                self._gone = True
-                left, self._answers = list(self._answers.values()), {}
-            for answer in left:
-                answer.set_exception(self._lost())
-
-    def _lost(self) -> CardLost:
-        self._process.join(1.0)
-        return CardLost(f"The process of {self._name} ended (exit code {self._process.exitcode}).")

@@ -70,7 +70,7 @@ class Inputs:
             )
         except ValueError as error:  # longer than 200 times its width
             raise FontError(
-                "embed", f"The sheet cannot be used: {str(error).rstrip('.')}."
+                "embed", f"The image cannot be used: {str(error).rstrip('.')}."
             ) from error
         pixels = np.asarray(fitted)
         token = self._processor.image_token_id
@@ -92,9 +92,9 @@ def _opened(sheet: bytes) -> Image.Image:
         image = Image.open(io.BytesIO(sheet))
         image.load()
     except UnidentifiedImageError as error:  # whose words name an object in memory
-        raise FontError("embed", "The sheet is not an image.") from error
+        raise FontError("embed", "The file is not an image.") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise FontError(
-            "embed", f"The sheet cannot be read: {str(error)[:300].rstrip('.')}."
+            "embed", f"The image cannot be read: {str(error)[:300].rstrip('.')}."
         ) from error
     return image

@@ -7,6 +7,7 @@ of the last token, in float32, cut to the wanted dimension (Matryoshka) and scal
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
@@ -63,6 +64,7 @@ class Qwen3VL:
         self._forward = self._fast or self._plain
         self._budget = FIRST_BUDGET
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")
+        self._query_readers = ThreadPoolExecutor(READERS, thread_name_prefix="read-query")
 
     @classmethod
     def load(cls, folder: Path, identity: Model, devices: Sequence[str]) -> Self:
@@ -97,9 +99,15 @@ class Qwen3VL:
 
     def embed_queries(self, queries: Sequence[Query]) -> list[Vector | UserError]:
         """Of text, image or both; UserError for an image that cannot be read."""
-        read = list(self._readers.map(self._query_item, queries))
-        vectors = self.collect(self.launch(read))
-        return [_of_query(query, vector) for query, vector in zip(queries, vectors, strict=True)]
+        results = self.collect(self.launch(self.read_queries(queries)))
+        return [
+            UserError(result.message) if isinstance(result, FontError) else result
+            for result in results
+        ]
+
+    def read_queries(self, queries: Sequence[Query]) -> list[Item | FontError]:
+        """As `read`; both may be launched together. The error's message is for who asked."""
+        return list(self._query_readers.map(self._query_item, queries))
 
     def read(self, documents: Sequence[Document]) -> list[Item | FontError]:
         """Token ids and pixels, on the CPU; a FontError in the place of what cannot be read."""
@@ -199,20 +207,26 @@ class Qwen3VL:
         return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
     def _item(self, document: Document) -> Item | FontError:
-        try:
-            return self._inputs.item(
-                document.text, document.sheet, self._identity.document_instruction
-            )
-        except FontError as error:
-            return error
+        return self._read(document.text, document.sheet, self._identity.document_instruction)
 
     def _query_item(self, query: Query) -> Item | FontError:
+        if query.empty:
+            return FontError("embed", "Nothing to search for: say what the font looks like.")
         given = query.instruction
         instruction = self._identity.query_instruction if given is None else given
+        item = self._read(query.text, query.image, instruction)
+        if isinstance(item, FontError):
+            return FontError("embed", f"The query cannot be embedded. {item.message}")
+        return item
+
+    def _read(self, text: str | None, image: bytes | None, instruction: str) -> Item | FontError:
         try:
-            return self._inputs.item(query.text, query.image, instruction)
+            return self._inputs.item(text, image, instruction)
         except FontError as error:
             return error
+        except BaseException as error:  # noqa: BLE001 - decoders raise what they like; a panic in the tokenizer is no Exception
+            what = "".join(traceback.format_exception_only(error)).strip()
+            return FontError("embed", f"It cannot be read: {what[:300].rstrip('.')}.")
 
     def _batches(self, items: Sequence[Item], places: Iterable[int]) -> list[list[int]]:
         """Places of items that go together: of one layout, and of about one length."""
@@ -283,14 +297,6 @@ class Qwen3VL:
 
 def _rank(item: Item) -> tuple[tuple[tuple[int, ...], int], int]:
     return item.layout, -len(item.ids)
-
-
-def _of_query(query: Query, vector: Result) -> Vector | UserError:
-    if query.empty:
-        return UserError("Nothing to search for: say what the font looks like.")
-    if isinstance(vector, FontError):
-        return UserError(f"The query cannot be embedded. {vector.message}")
-    return vector
 
 
 def _aligned(length: int) -> int:

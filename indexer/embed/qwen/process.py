@@ -1,6 +1,8 @@
-"""What runs in a card's process: three threads, so that the card never waits for a CPU.
+"""What runs in a card's process: threads that read, launch and collect, so that it never waits for a CPU.
 
-One reads documents (PNG to pixels, text to ids), one launches, one waits for results and sends them.
+Reading makes pixels and ids of what is asked for; launching puts it on the card; collecting waits
+for vectors and sends them. What none of them foresaw ends the process: another is started, and what
+this one was doing is done again. A thread that failed alone would leave its callers waiting.
 """
 
 from __future__ import annotations
@@ -8,82 +10,55 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+import traceback
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from functools import wraps
 from multiprocessing.connection import Connection
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn, ParamSpec
 
-from indexer.embed.protocol import Model, Query
-from indexer.errors import UserError
+from indexer.embed.protocol import Vector
+from indexer.embed.qwen.messages import READY, Call, Failure, Order, Queries, Ready, Reply
+from indexer.embed.qwen.turns import Read, Turns
+from indexer.errors import FontError, UserError
 
 if TYPE_CHECKING:
     from indexer.embed.qwen.model import Launched, Qwen3VL
 
-Reply = Callable[[object], None]
+P = ParamSpec("P")
 
 WORTH_TUNING = 500  # documents; finding the batch size costs as much as some fifty of them
 COMPILING = 60.0  # seconds
 COMPILED_GAIN = 0.1  # of the time, at least
-
-
-@dataclass(frozen=True, kw_only=True)
-class Order:
-    """What a process is to load and to expect."""
-
-    folder: Path
-    identity: Model
-    sheet: tuple[int, int]  # height and width in px
-    expected: int  # documents
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ready:
-    """What a card came to."""
-
-    device: str
-    step: int  # sheets of a forward pass
-    rate: float | None  # sheets per second, where it was measured
-    compiled: bool
-
-    def __str__(self) -> str:
-        rate = f", {self.rate:.2g} sheets/s" if self.rate else ""
-        return f"{self.device}: {self.step} sheets at once{rate}{', compiled' * self.compiled}."
+ON_THE_CARD = 2  # launches: one is computed, the next is at hand; a query would wait for more
 
 
 def serve(connection: Connection, devices: Sequence[str], order: Order) -> None:
-    """Answer calls until there are no more. A device that fails ends the process."""
+    """Answer calls until there are no more; ends the process, and never returns."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
+        _serve(connection, devices, order)
+    except BaseException as error:  # noqa: BLE001 - whatever it is, threads must not keep it alive
+        _die(error)
+    os._exit(0)  # whatever is still being computed
+
+
+def _serve(connection: Connection, devices: Sequence[str], order: Order) -> None:
+    try:
         embedder, ready = _prepared(devices, order)
     except UserError as error:
-        connection.send((0, error))
+        connection.send(Reply(number=READY, content=Failure.of(error)))
         return
-    connection.send((0, ready))
-    with (
-        ThreadPoolExecutor(1) as reading,
-        ThreadPoolExecutor(1) as launching,
-        ThreadPoolExecutor(1) as collecting,
-    ):
-        while True:
-            try:
-                message = connection.recv()
-            except (EOFError, OSError):  # the main process is gone
-                message = None
-            if message is None:
-                os._exit(0)  # whatever is still being computed
-            number, call, argument = message
-
-            def reply(result: object, number: int = number) -> None:
-                connection.send((number, result))
-
-            if call == "embed_queries":
-                launching.submit(_queries, embedder, argument, reply, collecting)
-            else:
-                read = reading.submit(embedder.read, argument)
-                launching.submit(_launch, embedder, read, reply, collecting)
+    worker = _Worker(connection, embedder)
+    connection.send(Reply(number=READY, content=ready))
+    while True:
+        try:
+            call = connection.recv()
+        except (EOFError, ConnectionError):  # the main process is gone
+            return
+        worker.take(call)
 
 
 def _prepared(devices: Sequence[str], order: Order) -> tuple[Qwen3VL, Ready]:
@@ -104,46 +79,81 @@ def _prepared(devices: Sequence[str], order: Order) -> tuple[Qwen3VL, Ready]:
     return embedder, Ready(device="+".join(devices), step=step, rate=rate, compiled=compiled)
 
 
-def _launch(
-    embedder: Qwen3VL, read: Future[Any], reply: Reply, collecting: ThreadPoolExecutor
-) -> None:
+def _or_die(work: Callable[P, None]) -> Callable[P, None]:
+    """For the work of a thread, whose failure nobody would see."""
+
+    @wraps(work)
+    def seen(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            work(*args, **kwargs)
+        except BaseException as error:  # noqa: BLE001 - not all are Exceptions: a panic in Rust is not
+            _die(error)
+
+    return seen
+
+
+class _Worker:
+    """An embedder and its threads."""
+
+    def __init__(self, connection: Connection, embedder: Qwen3VL) -> None:
+        self._connection = connection
+        self._embedder = embedder
+        self._turns = Turns()
+        self._reading = ThreadPoolExecutor(1)
+        self._reading_queries = ThreadPoolExecutor(1)
+        self._collecting = ThreadPoolExecutor(1)
+        self._room = threading.Semaphore(ON_THE_CARD)
+        threading.Thread(target=self._launch, daemon=True).start()
+
+    def take(self, call: Call) -> None:
+        reading = self._reading_queries if isinstance(call, Queries) else self._reading
+        reading.submit(self._read, call)
+
+    @_or_die
+    def _read(self, call: Call) -> None:
+        if isinstance(call, Queries):
+            self._turns.put(Read(call=call, items=self._embedder.read_queries(call.items)))
+        else:
+            self._turns.put(Read(call=call, items=self._embedder.read(call.items)))
+
+    @_or_die
+    def _launch(self) -> None:
+        while True:
+            self._room.acquire()  # first, so that a query which comes meanwhile is the next
+            together = self._turns.take()
+            calls = [read.call for read in together]
+            try:
+                launched = self._embedder.launch([item for read in together for item in read.items])
+            except UserError as error:
+                self._collecting.submit(self._refuse, calls, Failure.of(error))
+            else:
+                self._collecting.submit(self._collect, calls, launched)
+
+    @_or_die
+    def _collect(self, calls: Sequence[Call], launched: Launched) -> None:
+        results = self._embedder.collect(launched)
+        self._room.release()
+        for call in calls:
+            own, results = results[: len(call.items)], results[len(call.items) :]
+            content = [_content(call, result) for result in own]
+            self._connection.send(Reply(number=call.number, content=content))
+
+    @_or_die
+    def _refuse(self, calls: Sequence[Call], failure: Failure) -> None:
+        self._room.release()
+        for call in calls:
+            self._connection.send(Reply(number=call.number, content=failure))
+
+
+def _content(call: Call, result: Vector | FontError) -> Vector | Failure:
+    if not isinstance(result, FontError):
+        return result
+    return Failure.of(UserError(result.message) if isinstance(call, Queries) else result)
+
+
+def _die(error: BaseException) -> NoReturn:
     try:
-        items = read.result()
-    except Exception as error:  # noqa: BLE001 - a document that no reader foresaw: the caller halves its batch
-        collecting.submit(reply, error)
-        return
-    try:
-        launched = embedder.launch(items)
-    except UserError as error:
-        collecting.submit(reply, error)
-    except Exception as error:  # noqa: BLE001 - of the device, which is of no further use
-        _die(error)
-    else:
-        collecting.submit(_collect, embedder, launched, reply)
-
-
-def _collect(embedder: Qwen3VL, launched: Launched, reply: Reply) -> None:
-    try:
-        vectors = embedder.collect(launched)
-    except Exception as error:  # noqa: BLE001 - kernels fail when they are waited for
-        _die(error)
-    reply(vectors)
-
-
-def _queries(
-    embedder: Qwen3VL, queries: list[Query], reply: Reply, collecting: ThreadPoolExecutor
-) -> None:
-    answer: object
-    try:
-        answer = embedder.embed_queries(queries)
-    except UserError as error:
-        answer = error
-    except Exception as error:  # noqa: BLE001 - of the device
-        _die(error)
-    collecting.submit(reply, answer)  # like all replies: one thread writes to the connection
-
-
-def _die(error: Exception) -> NoReturn:
-    sys.stderr.write(f"{type(error).__name__}: {str(error).splitlines()[0][:300]}\n")
-    sys.stderr.flush()
-    os._exit(1)
+        traceback.print_exception(error)
+        sys.stderr.flush()
+    finally:
+        os._exit(1)

@@ -132,6 +132,10 @@ class RemoteVL(Embedder):
                 future.cancel()
 
     @property
+    def device(self) -> str:
+        return f"the server {self._service.host}"
+
+    @property
     def reads_images(self) -> bool:
         return True
 

@@ -22,13 +22,7 @@ export async function call(path, { body, signal } = {}) {
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(body),
   };
-  let response;
-  try {
-    response = await fetch(path, { ...request, signal });
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Refusal("The server does not answer.", 0);
-  }
+  const response = await reached(path, { ...request, signal });
   if (response.status === 429) {
     await pause(Number(response.headers.get("Retry-After") ?? 1), signal);
     return call(path, { body, signal });
@@ -39,6 +33,18 @@ export async function call(path, { body, signal } = {}) {
   }
   if (!response.ok) throw await refusal(response);
   return response.json();
+}
+
+/** Once more where the connection broke: networks change while people walk about. */
+async function reached(path, request, again = true) {
+  try {
+    return await fetch(path, request);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    if (!again) throw new Refusal("The server does not answer. Is it still running?", 0);
+    await pause(0.25, request.signal);
+    return reached(path, request, false);
+  }
 }
 
 /** The server is busy, and says for how long. */

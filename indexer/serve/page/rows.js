@@ -133,7 +133,8 @@ function facts(font) {
 /** One reason for each phrase of the query, then the others while there is room. */
 function reasons(font) {
   const first = font.why.filter(({ phrase }, place) => font.why.findIndex((reason) => reason.phrase === phrase) === place);
-  const told = [...first, ...font.why.filter((reason) => !first.includes(reason))].slice(0, REASONS);
+  const others = font.why.filter((reason) => !first.includes(reason));
+  const told = [...first, ...others].filter(({ word }) => !word.startsWith("neither ")).slice(0, REASONS);
   const parts = told.flatMap(({ trait, value, word }, place) => [
     place ? " · " : "",
     ...(typeof font.traits?.[trait] === "number"

@@ -15,11 +15,22 @@ export function specimen(font, setting) {
     loading: setting.soon ? "eager" : "lazy",
     decoding: "async",
     draggable: "false",
-    onerror: () => image.classList.add("missing"),
+    onerror: () => fail(image),
     onload: () => image.classList.remove("missing"),
   });
   draw(image, font, setting);
   return image;
+}
+
+/** Tries once more, then shows what it would have shown as plain text. */
+function fail(image) {
+  const source = image.getAttribute("src");
+  if (image.dataset.failed === source) {
+    image.classList.add("missing");
+    return;
+  }
+  image.dataset.failed = source;
+  setTimeout(() => image.getAttribute("src") === source && image.setAttribute("src", source), 1000);
 }
 
 /** The same image with another text or size; the old one stays until the new one is there. */

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
@@ -12,6 +13,7 @@ from indexer.embed.protocol import Query
 from indexer.serve.answers import ERRORS, cut, json_of
 from indexer.serve.callers import all_of, unless_gone
 from indexer.serve.images import Pictures
+from indexer.serve.reading import DatabaseUnavailable
 from indexer.serve.refusals import Refusal
 from indexer.serve.service import Service
 from indexer.spaces import padded
@@ -74,6 +76,10 @@ async def _of_query(service: Service, pictures: Pictures, body: AppQuery) -> dic
     query = Query(text=body.text, image=image)
     if query.empty:
         raise Refusal(400, "There is nothing to embed: send a text, an image or both.")
+    # the app hands it to the database, which cannot tell whose it is
+    with suppress(DatabaseUnavailable):  # then the app will find out by itself
+        if mismatch := await service.known_mismatch():
+            raise Refusal(503, mismatch)
     return {"embedding": padded(await service.vl.of(query))}
 
 

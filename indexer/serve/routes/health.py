@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from typing import Literal
 
 from fastapi import APIRouter, Depends, Response
@@ -13,8 +11,6 @@ from indexer.serve.access import Access
 from indexer.serve.answers import json_of
 from indexer.serve.reading import DatabaseUnavailable
 from indexer.serve.service import Service
-
-FRESH_SECONDS = 5.0  # in which the database is not asked again what serves
 
 
 class Health(BaseModel):
@@ -34,19 +30,15 @@ class Health(BaseModel):
 
 def health_router(service: Service, access: Access) -> APIRouter:
     router = APIRouter(tags=["operation"])
-    read_at = 0.0
 
     @router.get("/health", response_model=Health, responses={503: {"model": Health}})
     async def health() -> Response:
-        nonlocal read_at
         notice = service.why_not.get("vl")
-        if time.monotonic() - read_at > FRESH_SECONDS:
-            try:
-                await asyncio.to_thread(service.refresh_serving)
-                read_at = time.monotonic()
-            except DatabaseUnavailable as error:
-                notice = str(error)
-        answer = json_of(_health(service, notice).model_dump())
+        try:
+            mismatch = await service.known_mismatch()
+        except DatabaseUnavailable as error:
+            mismatch, notice = None, str(error)
+        answer = json_of(_health(service, mismatch, notice).model_dump())
         answer.status_code = 200 if service.state == "ok" else 503
         return answer
 
@@ -58,10 +50,9 @@ def health_router(service: Service, access: Access) -> APIRouter:
     return router
 
 
-def _health(service: Service, notice: str | None) -> Health:
+def _health(service: Service, mismatch: str | None, notice: str | None) -> Health:
     embedder = service.legs["vl"].embedder if "vl" in service.legs else None
     space = service.serving.get("vl")
-    mismatch = service.mismatch(service.serving)
     own = embedder.model.dimension if embedder else None
     return Health(
         status=service.state,
