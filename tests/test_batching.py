@@ -118,6 +118,28 @@ def test_what_waits_while_the_model_computes_goes_together() -> None:
     assert sorted(calls[2:]) == [["c", "d", "e", "f"], ["g"]]
 
 
+@pytest.mark.parametrize(("seconds", "most"), [(1e6, 10), (0.0, 4)])
+def test_queries_that_are_fast_go_in_larger_calls_than_documents(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, most: int
+) -> None:
+    monkeypatch.setattr(batching, "QUERY_SECONDS", seconds)
+
+    async def work(batcher: Batcher, embedder: Gated) -> None:
+        embedder.gate.release(1)
+        await asyncio.gather(*ask(batcher, "measured"))
+        await called(embedder)
+        running = ask(batcher, "a")
+        await called(embedder)
+        running += ask(batcher, "b")
+        await called(embedder)
+        running += ask(batcher, *"cdefghijkl")
+        await asyncio.sleep(0)
+        embedder.gate.release(20)
+        await asyncio.gather(*running)
+
+    assert max(len(call) for call in run(work).calls) == most
+
+
 def test_too_many_are_refused_and_none_is_lost() -> None:
     async def work(batcher: Batcher, embedder: Gated) -> None:
         running = ask(batcher, "a")

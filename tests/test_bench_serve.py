@@ -16,7 +16,7 @@ from tests.fix_qwen import NEEDS_TORCH
 pytest.importorskip("torch", reason=NEEDS_TORCH)
 from click.testing import CliRunner
 
-from eval.bench import serve
+from eval.bench import serve, serve_trouble
 from eval.bench import serve_load as callers
 from eval.bench.serve_load import LOST, Answer, Load
 from eval.bench.serve_trouble import outcome
@@ -30,7 +30,8 @@ def test_one_run_tells_speed_and_what_becomes_of_every_request(
     checkpoint_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(serve, "CLIENTS", (1, 8))
-    monkeypatch.setattr(serve, "SHEETS", 4)
+    monkeypatch.setattr(serve, "SHEETS", 2)
+    monkeypatch.setattr(serve_trouble, "SLICE_SECONDS", 0.5)
     done = CliRunner().invoke(
         main, ["bench", "serve", f"--model={checkpoint_folder}", "--devices=cpu",
                "--seconds=0.5", "--rounds=1", "--rows=200", "--json"],

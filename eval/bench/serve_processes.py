@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -58,7 +58,8 @@ class Server:
                     pass
                 time.sleep(0.1)
         self._log.seek(0)
-        raise RuntimeError(f"It did not start: {self._log.read()[-2000:].decode()}")
+        said = self._log.read()[-2000:].decode()
+        raise RuntimeError(f"It did not start (exit code {self._process.poll()}): {said}")
 
     def cards(self) -> list[psutil.Process]:
         """Those of its processes that hold a model."""
@@ -69,7 +70,8 @@ class Server:
         ]
 
     def stop(self) -> None:
-        self._process.terminate()
+        with suppress(psutil.NoSuchProcess):  # it ended by itself
+            self._process.terminate()
         try:
             self._process.wait(SECONDS_TO_STOP)
         except psutil.TimeoutExpired:

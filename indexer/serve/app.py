@@ -17,7 +17,7 @@ from indexer.serve.access import COOKIE, LOOPBACK, Access
 from indexer.serve.columns import Columns
 from indexer.serve.facets import warm
 from indexer.serve.images import Pictures
-from indexer.serve.middleware import BodyLimit, Observed
+from indexer.serve.middleware import BodyLimit, Bounded, Observed
 from indexer.serve.routes.embed import embed_router
 from indexer.serve.routes.facets import facets_router
 from indexer.serve.routes.fonts import fonts_router
@@ -97,5 +97,6 @@ def application(
     if not access.required:
         # without a key, a web page that renames its own host to 127.0.0.1 could ask in its visitor's place
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK], www_redirect=False)
+    app.add_middleware(Bounded)
     app.add_middleware(Observed, metrics=service.metrics)
     return app

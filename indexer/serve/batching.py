@@ -28,6 +28,9 @@ MAX_WAITING = 256  # of each kind
 QUERY_CALLS = 2  # at once: one is computed while the next is made ready
 # of the cards' time for one call with documents, because a query waits for the one that is computed
 DOCUMENT_SECONDS = 0.2
+# a call may carry so many queries, more than the embedder's batch of documents, where they are fast
+MAX_QUERIES = 32
+QUERY_SECONDS = 0.1
 RETRY_AFTER_S = 1.0
 
 
@@ -47,7 +50,7 @@ class Batcher:
         self._leg = leg
         self._metrics = metrics
         self._max_waiting = max_waiting
-        self._seconds_per_document: float | None = None
+        self._seconds: dict[Kind, float] = {}  # of one, the mean of the last calls
         self._queues: dict[Kind, asyncio.Queue[_Waiting]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._threads = ThreadPoolExecutor(
@@ -113,11 +116,10 @@ class Batcher:
         return [waiting for waiting in batch if not waiting.answer.done()]
 
     def _limit(self, kind: Kind) -> int:
-        if kind == "queries":
-            return self._embedder.batch_size
-        if self._seconds_per_document is None:
-            return 1
-        return max(1, min(int(DOCUMENT_SECONDS / self._seconds_per_document), self._embedder.batch_size))  # fmt: skip
+        seconds, most = self._seconds.get(kind), self._embedder.batch_size
+        if kind == "documents":
+            return min(int(DOCUMENT_SECONDS / seconds) or 1, most) if seconds else 1
+        return max(min(int(QUERY_SECONDS / seconds), MAX_QUERIES), most) if seconds else most
 
     async def _answer(self, kind: Kind, batch: Sequence[_Waiting], call: Call) -> None:
         queries = [waiting.query for waiting in batch]
@@ -138,9 +140,8 @@ class Batcher:
         seconds = time.perf_counter() - began
         self._metrics.embedding.labels(self._leg, kind).observe(seconds)
         self._metrics.batch_size.labels(self._leg, kind).observe(len(batch))
-        if kind == "documents":
-            each, before = seconds / len(batch), self._seconds_per_document
-            self._seconds_per_document = each if before is None else 0.8 * before + 0.2 * each
+        each = seconds / len(batch)
+        self._seconds[kind] = 0.8 * self._seconds.get(kind, each) + 0.2 * each
         for waiting, result in zip(batch, results, strict=True):
             _settle(waiting, result)
 

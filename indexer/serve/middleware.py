@@ -20,6 +20,8 @@ from indexer.serve.refusals import Refusal
 
 LOG = logging.getLogger("indexer.serve")
 MAX_BODY = 12 << 20  # bytes: an image of 8 MiB in base64, and some text
+MAX_UNDER_WAY = 512  # requests: a full queue of queries, one of documents
+ALWAYS_ANSWERED = ("/health", "/metrics")
 REQUEST_ID = 64  # characters of a caller's own id that are kept
 SECURITY = {
     "X-Content-Type-Options": "nosniff",
@@ -120,6 +122,33 @@ class BodyLimit:
             await self._app(scope, bounded, answer)
         if exceeded:
             await refusals.response(Request(scope), refusal)(scope, receive, send)
+
+
+class Bounded:
+    """Refuses at once where too many requests are under way.
+
+    All of them advance by turns: were each let in only to hear that the queue is full, none would be
+    answered in time, those that are in the queue neither.
+    """
+
+    def __init__(self, app: ASGIApp, most: int = MAX_UNDER_WAY) -> None:
+        self._app = app
+        self._most = most
+        self._under_way = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in ALWAYS_ANSWERED:
+            await self._app(scope, receive, send)
+            return
+        if self._under_way >= self._most:
+            refusal = Refusal(429, "Too many requests. Try again in a second.", retry_after_s=1)
+            await refusals.response(Request(scope), refusal)(scope, receive, send)
+            return
+        self._under_way += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._under_way -= 1
 
 
 class JsonLines(logging.Formatter):
