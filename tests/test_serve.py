@@ -152,9 +152,9 @@ def test_openais_client_gets_vectors(client: openai.OpenAI) -> None:
 
 
 def test_openais_client_gets_its_own_kinds_of_errors(client: openai.OpenAI) -> None:
-    with pytest.raises(openai.BadRequestError, match="Arrays of tokens are not taken"):
+    with pytest.raises(openai.BadRequestError, match="Arrays of tokens are not accepted"):
         client.embeddings.create(model="measured-traits", input=[1, 2, 3])
-    with pytest.raises(openai.BadRequestError, match="Arrays of tokens are not taken"):
+    with pytest.raises(openai.BadRequestError, match="Arrays of tokens are not accepted"):
         client.embeddings.create(model="measured-traits", input=[[1, 2], [3]])
     with pytest.raises(openai.NotFoundError, match="measured-traits is"):
         client.embeddings.create(model="text-embedding-3-small", input=QUERY)
@@ -278,10 +278,10 @@ def test_another_model_than_the_serving_one_embeds_but_does_not_search(
         )
     refused = running.post("/search", query=QUERY)
     assert refused.status_code == 503
-    assert "This service embeds by measured-traits" in refused.json()["error"]["message"]
+    assert "This service embeds with measured-traits" in refused.json()["error"]["message"]
     health = running.http.get("/health").json()
     assert health["searches"] is False
-    assert "This service embeds by" in health["notice"]
+    assert "This service embeds with" in health["notice"]
     # the app would hand it to the database; the others are told by which model it is
     assert running.post("/embed", text=QUERY).status_code == 503
     assert running.post("/embed", texts=[QUERY]).json()["model"] == "measured-traits"
