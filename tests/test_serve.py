@@ -428,6 +428,20 @@ def hits(running: Running) -> float:
     return sum(float(line.removeprefix(name)) for line in lines if line.startswith(name))
 
 
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8700/v1"),
+        ("localhost", "http://localhost:8700/v1"),
+        ("::1", "http://[::1]:8700/v1"),
+        ("::", "http://[::1]:8700/v1"),
+    ],
+)
+def test_a_service_is_announced_where_it_answers(tmp_path: Path, host: str, url: str) -> None:
+    with announcement.announced(tmp_path, host, 8700, "token"):
+        assert [found.base_url for found in announcement.found(tmp_path)] == [url]
+
+
 def test_what_is_served_is_announced_to_jobs_of_this_user_alone(tmp_path: Path) -> None:
     with announcement.announced(tmp_path, "0.0.0.0", 8700, "token"):
         (found,) = announcement.found(tmp_path)
