@@ -8,7 +8,6 @@ import hmac
 import json
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -26,6 +25,7 @@ from indexer.database import schema
 from indexer.database.connect import Connection
 from indexer.settings import Settings
 from tests.fix_database import temporary_database
+from tests.fix_servers import free_port
 
 CLIENT = "@supabase/postgrest-js@2.109.0"  # the last that Node 20 runs
 NO_POSTGREST = "no PostgREST"
@@ -109,8 +109,7 @@ def serve(server: str, node: subprocess.Popen[str]) -> Iterator[Serve]:
 
 @contextlib.contextmanager
 def postgrest(program: str, database: str) -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     login = {"user": "authenticator", "password": "authenticator"}
     environment = {

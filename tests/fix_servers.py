@@ -10,6 +10,7 @@ import io
 import json
 import os
 import shutil
+import socket
 import subprocess
 import tarfile
 import threading
@@ -22,6 +23,12 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+        return port
 
 
 class Web:

@@ -25,7 +25,7 @@ import pytest
 from tests.fix_cli import font_folder, runner
 from tests.fix_embedding_service import Answer, Service, numbers_of
 from tests.fix_postgrest import Api, NpmPackages, Serve, answers, token, until
-from tests.fix_servers import running
+from tests.fix_servers import free_port, running
 
 pytestmark = [pytest.mark.slow, pytest.mark.network]
 
@@ -77,11 +77,6 @@ def text_vectors(request: dict[str, Any]) -> Answer:
         for index, text in enumerate(texts)
     ]
     return 200, {}, {"object": "list", "data": data, "model": request["model"]}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 
 import numpy as np
@@ -26,13 +27,14 @@ pytestmark = pytest.mark.model
 
 @pytest.mark.slow
 def test_one_run_tells_speed_and_what_becomes_of_every_request(
-    monkeypatch: pytest.MonkeyPatch,
+    checkpoint_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(serve, "CLIENTS", (1, 8))
     monkeypatch.setattr(serve, "SHEETS", 4)
     done = CliRunner().invoke(
-        main, ["bench", "serve", "--seconds=0.5", "--rounds=1", "--rows=200", "--json"]
-    )
+        main, ["bench", "serve", f"--model={checkpoint_folder}", "--devices=cpu",
+               "--seconds=0.5", "--rounds=1", "--rows=200", "--json"],
+    )  # fmt: skip
     assert done.exit_code == 0, done.output
     result = json.loads(done.stdout)
     one, eight = result["contest"]["levels"]

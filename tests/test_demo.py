@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from eval.fonts.parametric import ParametricFont
 from indexer.settings import Settings
+from tests.fix_postgrest import until
+from tests.fix_servers import free_port
 
 
 def demo(home: Path, *arguments: str, expect: int = 0, **environment: str) -> tuple[str, str]:
@@ -44,6 +48,34 @@ def check(page: str) -> None:
     # each sheet stands in the page once, and nothing is loaded from elsewhere
     assert len(re.findall(r"data:image/png;base64,", page)) <= page.count('role="img"')
     assert not re.search(r'(src|href)="(?!#)', page)
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_the_demo_serves_and_opens_the_page(tmp_path: Path, npm_registry_answers: None) -> None:
+    pytest.importorskip("fastapi", reason="needs the extra serve: pip install -e '.[test]'")
+    opened = tmp_path / "opened"
+    browser = tmp_path / "browser"
+    browser.write_text(f"#!/bin/sh\necho $1 > {opened}\n")
+    browser.chmod(0o755)
+    port = free_port()
+    with subprocess.Popen(
+        [sys.executable, "-m", "indexer", "demo", "--fonts", "5", "--serve"],
+        cwd=tmp_path,
+        env={
+            **os.environ, "FONTSIGHT_DATA_DIR": str(tmp_path / "data"), "BROWSER": str(browser),
+            "FONTSIGHT_CACHE_DIR": str(Settings().cache_dir), "FONTSIGHT_SERVE_PORT": str(port),
+        },
+        stdin=subprocess.DEVNULL,
+    ) as running:  # fmt: skip
+        try:
+            until(lambda: opened.exists() or running.poll() is not None, 120)
+            assert opened.read_text() == f"http://127.0.0.1:{port}\n"
+            page = httpx.get(f"http://127.0.0.1:{port}", trust_env=False)
+            assert page.headers["content-type"].startswith("text/html")
+        finally:
+            running.send_signal(signal.SIGTERM)
+        assert running.wait(30) == 0
 
 
 @pytest.mark.slow

@@ -40,7 +40,7 @@ IN_CI = {
 }
 ELSEWHERE = {
     "pip install -e .": "tests/test_wheel.py installs the package alone",
-    "indexer demo": "tests/test_demo.py",
+    "indexer demo --serve": "tests/test_demo.py",
     "pip install -e '.[serve]'": ".ci/run installs the extra test, which contains it",
     "indexer serve": "tests/test_serve_cli.py; it does not end by itself",
     "pip install -e '.[vl]'": ".ci/run installs the extra test-vl, which contains it",

@@ -19,15 +19,11 @@ pytest.importorskip("fastapi", reason="needs the extra serve: pip install -e '.[
 
 from indexer.database.connect import Database
 from indexer.embed.service import announcement
+from indexer.serve.run import bound
 from tests.fix_cli import runner
 from tests.fix_postgrest import until
+from tests.fix_servers import free_port
 from tests.fix_service import KEY
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
 
 
 @contextlib.contextmanager
@@ -92,3 +88,12 @@ def test_what_is_not_safe_or_not_there_is_refused(filled: Database, tmp_path: Pa
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert "cannot be bound" in indexer("serve", "--port", port, expect=1).stderr
+
+
+def test_the_body_of_a_small_answer_is_not_held_back() -> None:
+    with (
+        bound("127.0.0.1", 0) as listening,
+        socket.create_connection(listening.getsockname()),
+        listening.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -31,6 +31,8 @@ def test_the_wheel_carries_sql_migrations_and_data(wheel: Path) -> None:
             if path.is_file():
                 assert f"indexer/{top}/{path.name}" in names
     assert {"indexer/embed/measured/lexicon.toml", "indexer/templates/demo.html.j2"} <= names
+    page = ROOT / "indexer/serve/page"
+    assert {f"indexer/serve/page/{path.name}" for path in page.iterdir()} <= names
     assert "eval/fonts/parametric.py" in names
     assert not [name for name in names if name.startswith("tests/") or name.endswith(".pyc")]
 

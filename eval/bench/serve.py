@@ -116,6 +116,9 @@ def bench_serve(
             indexer_serve(database.conninfo, threads, arguments) as ours,
         ):
             with bare_server(reference.folder, devices[0], threads) as bare:
+                for server in (ours, bare):  # which start side by side
+                    server.ready()
+                crew.ready()
                 say(f"By turns: {rounds} rounds of {2 * len(CLIENTS)} loads, {seconds:g} s each.")
                 raced = contest(
                     crew, {OURS: ours, BARE: bare}, CLIENTS, seconds=seconds, rounds=rounds
@@ -157,13 +160,13 @@ def _crew(reference: Reference) -> Iterator[Crew]:
         ProcessPoolExecutor(1, mp_context=context) as callers,
         ProcessPoolExecutor(1, mp_context=context) as knowing,
     ):
-        crew = Crew(callers=callers, knowing=knowing, reference=reference)
-        knowing.submit(reference.vectors, ["regular serif"]).result()
-        yield crew
+        knowing.submit(reference.vectors, ["regular serif"])  # it loads while others do
+        yield Crew(callers=callers, knowing=knowing, reference=reference)
 
 
 def _search(database: Database, rows: int, threads: int, seconds: float) -> SearchCost:
     with database.open() as connection:
         fill_fonts(connection, rows)
     with indexer_serve(database.conninfo, threads) as server:
+        server.ready()
         return search_cost(database, server, rows, seconds=seconds)

@@ -28,6 +28,10 @@ class Crew:
     knowing: ProcessPoolExecutor
     reference: Reference
 
+    def ready(self) -> None:
+        """Waits until the model is loaded."""
+        self.knowing.submit(self.reference.seconds, []).result()
+
     def together(self, server: Server, label: str, *, clients: int, seconds: float) -> Load:
         asked = self.callers.submit(
             serve_load.together, server.port, label, clients=clients, seconds=seconds

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -27,27 +26,56 @@ if TYPE_CHECKING:
 
 SECONDS_TO_START = 300.0
 SECONDS_TO_STOP = 30.0
-OURS = ("FONTSIGHT_", "VL_EMBEDDING_", "TEXT_EMBEDDING_", "OPENROUTER_", "DATABASE_URL")
+OF_SETTINGS = ("FONTSIGHT_", "VL_EMBEDDING_", "TEXT_EMBEDDING_", "OPENROUTER_", "DATABASE_URL")
 
 
-@dataclass(frozen=True, kw_only=True)
 class Server:
-    """One that answers on a port of loopback."""
+    """A process that answers on a port of loopback, once it is ready()."""
 
-    port: int
-    process: psutil.Process
+    def __init__(self, command: Sequence[str], port: int, settings: Mapping[str, str]) -> None:
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(OF_SETTINGS)
+        }
+        self.port = port
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
+        self._process = psutil.Popen(
+            [sys.executable, *command], env={**kept, **settings}, stdout=self._log, stderr=self._log
+        )
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def ready(self) -> None:
+        """Waits until GET /health says so. Raises RuntimeError, with what it said, where it does not."""
+        ends = time.monotonic() + SECONDS_TO_START
+        with httpx.Client(base_url=self.url, trust_env=False) as http:
+            while self._process.poll() is None and time.monotonic() < ends:
+                try:
+                    if http.get("/health").status_code == 200:
+                        return
+                except httpx.TransportError:  # nothing listens yet
+                    pass
+                time.sleep(0.1)
+        self._log.seek(0)
+        raise RuntimeError(f"It did not start: {self._log.read()[-2000:].decode()}")
+
     def cards(self) -> list[psutil.Process]:
         """Those of its processes that hold a model."""
         return [
             child
-            for child in self.process.children(recursive=True)
+            for child in self._process.children(recursive=True)
             if any("libtorch" in place.path for place in child.memory_maps())
         ]
+
+    def stop(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(SECONDS_TO_STOP)
+        except psutil.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._log.close()
 
 
 @contextmanager
@@ -56,8 +84,12 @@ def indexer_serve(database: str, threads: int, arguments: Sequence[str] = ()) ->
     with tempfile.TemporaryDirectory() as data:
         port = _free_port()
         command = ["-m", "indexer", "serve", "--port", str(port), *arguments]
-        settings = {"DATABASE_URL": database, "FONTSIGHT_DATA_DIR": data}
-        with _started(command, port, threads, settings) as server:
+        settings = {
+            "DATABASE_URL": database,
+            "FONTSIGHT_DATA_DIR": data,
+            "FONTSIGHT_CACHE_DIR": data,
+        }
+        with _stopped(Server(command, port, settings | _torch(threads))) as server:
             yield server
 
 
@@ -65,47 +97,20 @@ def indexer_serve(database: str, threads: int, arguments: Sequence[str] = ()) ->
 def bare_server(folder: Path, device: str, threads: int) -> Iterator[Server]:
     port = _free_port()
     command = ["-m", "eval.bench.serve_bare", str(folder), device, str(port)]
-    with _started(command, port, threads, {}) as server:
+    with _stopped(Server(command, port, _torch(threads))) as server:
         yield server
 
 
 @contextmanager
-def _started(
-    command: Sequence[str], port: int, threads: int, settings: dict[str, str]
-) -> Iterator[Server]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    environment = kept | {"OMP_NUM_THREADS": str(threads)} | settings
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(  # noqa: S603
-            [sys.executable, *command], env=environment, stdout=log, stderr=log
-        )
-        try:
-            server = Server(port=port, process=psutil.Process(process.pid))
-            if not _answers(server, process):
-                log.seek(0)
-                raise RuntimeError(f"It did not start: {log.read()[-2000:].decode()}")
-            yield server
-        finally:
-            process.terminate()
-            try:
-                process.wait(SECONDS_TO_STOP)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+def _stopped(server: Server) -> Iterator[Server]:
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
-def _answers(server: Server, process: subprocess.Popen[bytes]) -> bool:
-    """Waits until GET /health says so."""
-    ends = time.monotonic() + SECONDS_TO_START
-    with httpx.Client(base_url=server.url, trust_env=False) as http:
-        while process.poll() is None and time.monotonic() < ends:
-            try:
-                if http.get("/health").status_code == 200:
-                    return True
-            except httpx.TransportError:  # nothing listens yet
-                pass
-            time.sleep(0.1)
-    return False
+def _torch(threads: int) -> dict[str, str]:
+    return {"OMP_NUM_THREADS": str(threads)}
 
 
 def _free_port() -> int:

@@ -49,7 +49,7 @@ class Access:
     def required(self) -> bool:
         return bool(self._keys)
 
-    def check(self, request: Request) -> None:
+    async def check(self, request: Request) -> None:  # or each request would wait for a thread
         """Raises Refusal (401) for a request without a key, or with a wrong one."""
         if not self.required:
             return

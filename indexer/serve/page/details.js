@@ -41,7 +41,8 @@ function measurements(font, percentiles, traits) {
     const value = font.traits[trait];
     const at = Math.min(1, Math.max(0, (value - low) / (high - low)));
     const word = trait in percentiles ? standing(trait, percentiles[trait], value) : "";
-    return h("div", { class: "measurement", title: meaning },
+    const place = trait in percentiles ? `; ${Math.round(percentiles[trait] * 100)} of 100 fonts have less` : "";
+    return h("div", { class: "measurement", title: meaning + place },
       h("dt", {}, label(trait)),
       h("dd", {}, histogram(counts, at), h("b", {}, figure(value, unit)), h("span", {}, word)));
   };

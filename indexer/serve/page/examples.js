@@ -6,7 +6,7 @@ import { RowList } from "./rows.js";
 import { ask } from "./state.js";
 
 const EXAMPLES = [
-  "elegant high-contrast serif, small x-height",
+  "elegant, high contrast, small x-height",
   "wide rounded letters, friendly",
   "connected handwriting for a wedding invitation",
 ];

@@ -21,7 +21,11 @@ export function startPanel() {
       h("button", { type: "button", class: "plain", onclick: () => dialog.close() }, "Close")),
     question, server);
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
-  dialog.addEventListener("toggle", (event) => event.newState === "open" && showServer());
+}
+
+export function openPanel() {
+  byId("panel").showModal();
+  showServer();
 }
 
 /** @returns {Promise<object>} GET /panel; asked for once unless `again` */
@@ -82,6 +86,7 @@ function plain([name, value]) {
   const words = name.replaceAll("_", " ");
   if (value === null || typeof value !== "object") {
     const date = typeof value === "string" && /^\d{4}-\d\d-\d\dT/.test(value) ? new Date(value) : null;
+    if (typeof value === "number") return [words, value.toLocaleString("en", { maximumFractionDigits: 1 })];
     return [words, date ? date.toLocaleString() : value === null ? null : String(value)];
   }
   return [words, Object.entries(value).map(([key, part]) => `${key.replaceAll("_", " ")} ${part}`).join(", ")];

@@ -35,7 +35,7 @@ export function showPicture() {
   place.classList.toggle("off", !reads);
   if (state.picture) {
     replace(place, h("img", { src: state.picture, alt: "The picture that is searched for" }),
-      h("button", { type: "button", class: "link", onclick: () => ask({ picture: null }) }, "remove the picture"));
+      h("button", { type: "button", class: "link", "aria-label": "Remove the picture", onclick: () => ask({ picture: null }) }, "remove"));
   } else if (reads) {
     replace(place, input, h("label", { for: "picture-file" }, trouble || "drop a picture of letters"));
   } else {

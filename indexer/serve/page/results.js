@@ -4,7 +4,7 @@ import { call, Newest } from "./api.js";
 import { byId, h, replace } from "./dom.js";
 import { showExamples } from "./examples.js";
 import { everyFont, facetsOf } from "./facets.js";
-import { showQueryFacts } from "./panel.js";
+import { openPanel, showQueryFacts } from "./panel.js";
 import { filterBody, isBrowsing, isEmpty, isFiltered, searchBody } from "./request.js";
 import { RowList } from "./rows.js";
 import { activeFilters, showSaid } from "./said.js";
@@ -56,8 +56,7 @@ async function empty(signal) {
   showNotices([]);
   counted = null;
   examples = await showExamples(byId("found"), signal);
-  const { total } = await everyFont();
-  byId("count").textContent = plural(total, "font", "fonts");
+  everyFont().then(({ total }) => counted || replace(byId("count"), plural(total, "font", "fonts")), () => {});
 }
 
 async function list(signal) {
@@ -118,7 +117,7 @@ async function showCount(answer) {
   const fonts = plural(total, "font", "fonts");
   replace(byId("count"), length < total ? `${length} of ${fonts}` : fonts, " · ", h("button", {
     type: "button", class: "link quiet", "aria-haspopup": "dialog", title: "What is behind this answer",
-    onclick: () => byId("panel").showModal(),
+    onclick: openPanel,
   }, milliseconds(answer.milliseconds.total)));
 }
 
@@ -157,5 +156,6 @@ function showError(error) {
     h("p", {},
       h("button", { type: "button", class: "solid", onclick: () => search() }, "Try again"),
       isFiltered() && error.status === 400
-        && h("button", { type: "button", class: "plain", onclick: () => narrow(noFilter()) }, "Remove all filters"))));
+        && h("button", { type: "button", class: "plain", onclick: () => narrow(noFilter()) }, "Remove all filters"),
+      h("a", { class: "plain", href: "/" }, "Start anew"))));
 }

@@ -70,9 +70,9 @@ export function span([low, high], unit = "") {
 /** "1 style", "12 styles", "2 axes · 18 styles". */
 export function styleLine(styles) {
   if (!styles) return "";
-  const count = styles.weights.length * (styles.italic ? 2 : 1);
-  const axes = styles.axes.length;
-  return [axes && plural(axes, "axis", "axes"), plural(count, "style", "styles")].filter(Boolean).join(" · ");
+  const count = (styles.weights?.length ?? 0) * (styles.italic ? 2 : 1);
+  const axes = styles.axes?.length;
+  return [axes && plural(axes, "axis", "axes"), count && plural(count, "style", "styles")].filter(Boolean).join(" · ");
 }
 
 export function plural(count, one, many) {
