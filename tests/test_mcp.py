@@ -172,7 +172,7 @@ def test_mistakes_get_a_sentence_and_the_session_goes_on(filled: Database, tmp_p
         assert "Unknown tool" in await assistant.refused("delete_fonts", font="Family 0")
         for file, why in (
             (picture, "measured-traits reads no pictures"),
-            (tmp_path / "fonts" / "0.ttf", "not a picture"),
+            (tmp_path / "fonts" / "0.ttf", "none of these formats"),
             (tmp_path / "nowhere.png", "There is no file"),
             (Path("/dev/zero"), "There is no file"),
         ):

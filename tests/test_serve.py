@@ -152,9 +152,9 @@ def test_openais_client_gets_vectors(client: openai.OpenAI) -> None:
 
 
 def test_openais_client_gets_its_own_kinds_of_errors(client: openai.OpenAI) -> None:
-    with pytest.raises(openai.BadRequestError, match="Arrays of tokens are not taken"):
+    with pytest.raises(openai.BadRequestError, match="Arrays of tokens are not accepted"):
         client.embeddings.create(model="measured-traits", input=[1, 2, 3])
-    with pytest.raises(openai.BadRequestError, match="Arrays of tokens are not taken"):
+    with pytest.raises(openai.BadRequestError, match="Arrays of tokens are not accepted"):
         client.embeddings.create(model="measured-traits", input=[[1, 2], [3]])
     with pytest.raises(openai.NotFoundError, match="measured-traits is"):
         client.embeddings.create(model="text-embedding-3-small", input=QUERY)
@@ -278,10 +278,10 @@ def test_another_model_than_the_serving_one_embeds_but_does_not_search(
         )
     refused = running.post("/search", query=QUERY)
     assert refused.status_code == 503
-    assert "This service embeds by measured-traits" in refused.json()["error"]["message"]
+    assert "This service embeds with measured-traits" in refused.json()["error"]["message"]
     health = running.http.get("/health").json()
     assert health["searches"] is False
-    assert "This service embeds by" in health["notice"]
+    assert "This service embeds with" in health["notice"]
     # the app would hand it to the database; the others are told by which model it is
     assert running.post("/embed", text=QUERY).status_code == 503
     assert running.post("/embed", texts=[QUERY]).json()["model"] == "measured-traits"
@@ -426,6 +426,20 @@ def hits(running: Running) -> float:
     name = 'fontsight_query_vectors_total{found="yes",leg="vl"} '
     lines = running.http.get("/metrics").text.splitlines()
     return sum(float(line.removeprefix(name)) for line in lines if line.startswith(name))
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8700/v1"),
+        ("localhost", "http://localhost:8700/v1"),
+        ("::1", "http://[::1]:8700/v1"),
+        ("::", "http://[::1]:8700/v1"),
+    ],
+)
+def test_a_service_is_announced_where_it_answers(tmp_path: Path, host: str, url: str) -> None:
+    with announcement.announced(tmp_path, host, 8700, "token"):
+        assert [found.base_url for found in announcement.found(tmp_path)] == [url]
 
 
 def test_what_is_served_is_announced_to_jobs_of_this_user_alone(tmp_path: Path) -> None:

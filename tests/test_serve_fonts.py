@@ -578,7 +578,7 @@ def test_a_font_that_a_policy_hides_appears_nowhere_also_after_it_was_cached(
         assert "Secret." in str(before[1])
         hide(admin)
         for path, answer in zip(paths, seen, strict=True):
-            assert shown.refused(path, 404) == "There is no font of this id."
+            assert shown.refused(path, 404) == "There is no font with this id."
             etag = answer.headers.get("etag", "*")
             assert shown.http.get(path, headers={"If-None-Match": etag}).status_code == 404
         told = shown.facets()

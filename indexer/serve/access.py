@@ -29,9 +29,8 @@ class Access:
                 'python -c "import secrets; print(secrets.token_urlsafe(32))"'
             )
         self._keys = [_digest(key) for key in keys]
-        self._cookie = secrets.token_urlsafe(
-            32
-        )  # of this process: a restart asks for the key again
+        # of this process: a restart asks for the key again
+        self._cookie = secrets.token_urlsafe(32)
         # of jobs on this host, which read it from a file that only its user can read
         self.token = secrets.token_urlsafe(32)
 

@@ -40,7 +40,7 @@ def cut(vector: Vector, dimension: int | None) -> Vector:
     if dimension is None or dimension == vector.size:
         return vector
     if not 1 <= dimension <= vector.size:
-        raise Refusal(400, f"The model has {vector.size} dimensions, so {dimension} cannot be had.")
+        raise Refusal(400, f"The model has {vector.size} dimensions: ask for at most as many.")
     try:
         return normalised(np.asarray(vector[:dimension]))
     except ValueError:

@@ -39,7 +39,7 @@ class Key(BaseModel):
 def application(
     service: Service, specimens: Specimens, access: Access, settings: Settings
 ) -> FastAPI:
-    """FastAPI's own pages are left out: they load scripts from elsewhere. GET /openapi.json has it all."""
+    """FastAPI's own pages are omitted: they load scripts from elsewhere. GET /openapi.json has it all."""
     columns = Columns()
 
     @asynccontextmanager

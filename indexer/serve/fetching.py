@@ -22,7 +22,7 @@ MAX_FAILURES = 1000
 
 
 class Fetching:
-    """Thread-safe. Raises FontError for a file that cannot be had, and Refusal where it takes too long."""
+    """Thread-safe. Raises FontError for a file that is not available, and Refusal where it takes too long."""
 
     def __init__(self, files: FontFiles) -> None:
         self._files = files
@@ -53,7 +53,7 @@ class Fetching:
             return fetch.result()
         except FontError:
             raise
-        except UserError as error:  # no file can be had by anyone
+        except UserError as error:  # no file can be fetched by anyone
             raise Refusal(503, str(error), retry_after_s=60) from None
 
     def _fetch(self, url: str) -> Future[FetchedFile]:

@@ -65,7 +65,7 @@ def checked(data: bytes) -> bytes:
         raise _too_large(MAX_PIXELS + 1) from None
     except (OSError, ValueError, SyntaxError):
         raise Refusal(
-            422, f"The image is not a picture in one of these formats: {', '.join(FORMATS)}."
+            422, f"The image is in none of these formats: {', '.join(FORMATS)}."
         ) from None
     if width * height > MAX_PIXELS:
         raise _too_large(width * height)

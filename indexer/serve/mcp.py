@@ -39,7 +39,7 @@ READ_ONLY = ToolAnnotations(
 
 
 class FontServer(MCPServer[None]):
-    """Says what a tool cannot do in a sentence; a defect of ours is logged, and told without details."""
+    """Says what a tool cannot do in a sentence; a defect of ours is logged, and reported without details."""
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[None, Any] | None = None
@@ -115,7 +115,7 @@ def _sentence(error: ToolError) -> str | None:
                 f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"[:200]
                 for problem in wrong.errors()
             )
-            return f"The arguments are not right. {'; '.join([*fields][:5])}."
+            return f"The arguments are not valid. {'; '.join([*fields][:5])}."
         case Refusal() | UserError() | FontError() | psycopg.Error() as known:
             return refusals.of(known).message
         case None:  # no such tool, or argument

@@ -212,7 +212,7 @@ def _role(connection: Connection, chosen: str | None, say: Callable[[str], None]
         )
     if not exists:
         refuse_unheeded_policies(connection)
-        say(f"The database has no role {ANONYMOUS}: fonts are read as {me}, who connects.")
+        say(f"The database has no role {ANONYMOUS}: fonts are read as {me}, the connecting role.")
         return None
     with connection.transaction(force_rollback=True):
         try:

@@ -16,7 +16,7 @@ from indexer.errors import EmbedderUnavailable, FontError, UserError
 from indexer.serve.reading import DatabaseUnavailable
 
 OPENAI = "/v1/"  # below which errors have OpenAI's shape
-KINDS = {
+CODES = {
     400: "invalid_request", 401: "unauthorized", 403: "forbidden", 404: "not_found",
     405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type", 422: "invalid_request",
     429: "busy", 500: "internal_error", 503: "unavailable", 504: "too_late",
@@ -35,7 +35,7 @@ class Refusal(Exception):
 
 def of(error: Exception) -> Refusal:
     """What an exception of the rest of the program comes to here."""
-    refusal = Refusal(500, "Something went wrong here; the log of the service says what.")
+    refusal = Refusal(500, "Something went wrong; the service's log says what.")
     match error:
         case Refusal():
             refusal = error
@@ -67,7 +67,7 @@ def install(app: FastAPI) -> None:
 
 
 def response(request: Request, refusal: Refusal) -> JSONResponse:
-    code = KINDS.get(refusal.status, "error")
+    code = CODES.get(refusal.status, "error")
     error: dict[str, object] = {"message": refusal.message, "code": code}
     if request.url.path.startswith(OPENAI):
         kind = "invalid_request_error" if refusal.status < 500 else "server_error"
@@ -98,4 +98,4 @@ def _invalid(request: Request, error: Exception) -> JSONResponse:
         f"{'.'.join(map(str, problem['loc'][1:])) or 'the body'}: {problem['msg']}"[:200]
         for problem in error.errors()
     )
-    return response(request, Refusal(422, f"The request is not right. {'; '.join([*wrong][:5])}."))
+    return response(request, Refusal(422, f"The request is not valid. {'; '.join([*wrong][:5])}."))

@@ -59,7 +59,7 @@ def run(
         server_header=False,
     )
     server = uvicorn.Server(config)
-    address = f"http://{host}:{port}"
+    address = announcement.url_of(host, port)
     with (
         bound(host, port) as listening,
         announcement.announced(settings.data_dir, host, port, access.token),
@@ -73,14 +73,15 @@ def run(
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """Before anything is loaded. Raises UserError where the address cannot be had."""
+    """Before anything is loaded. Raises UserError where the address cannot be bound."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listening = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
+        reason = str(error.strerror).partition(" (")[0]  # Python repeats the address
         raise UserError(
-            f"{host}, port {port} cannot be bound: {error.strerror}. Is another service there? Choose "
-            "another one by --host and --port."
+            f"Port {port} of {host[:100]} cannot be bound: {reason}. Is another service running there? "
+            "Choose another address with --host and --port."
         ) from None
     # asyncio does so for sockets of its own making only; else each answer's body waits 40 ms
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -151,14 +151,14 @@ def _usable(
     vectors, why_not, notices = dict(asked.vectors), dict(asked.why_not), []
     for leg in [leg for leg in vectors if not service.fits(leg, serving)]:
         del vectors[leg]
-        why_not[leg] = "Another space began to serve, or none does."
+        why_not[leg] = "Another space serves by now, or none does."
     if "vl" in why_not:
         notices.append(why_not["vl"])
     if alpha == 0 and "text" in vectors and "vl" in why_not:
         # at alpha 0 nobody asked for the text leg, and it would be all that ranks
         del vectors["text"]
         why_not["text"] = "It has no weight at alpha 0."
-        notices.append("At alpha 0 only looks count, so just fonts that have the words are found.")
+        notices.append("At alpha 0 only looks count, so only fonts that have the words are found.")
     return Asked(vectors=vectors, why_not=why_not), notices
 
 

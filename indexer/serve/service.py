@@ -23,7 +23,7 @@ from indexer.spaces import SERVING_COLUMN, Leg, Space
 
 WARM_UP = "regular serif, xyzzy"  # a word that is not known costs most
 FRESH_SECONDS = 5.0  # in which the database is not asked again what serves
-SECONDS_BETWEEN_TRIES = 10.0  # to load an embedder that could not be had
+SECONDS_BETWEEN_TRIES = 10.0  # to load an embedder that is not available
 
 State = Literal["loading", "ok", "failed"]
 Serving = dict[Leg, Space | None]
@@ -67,7 +67,7 @@ class Service:
         self._loading = asyncio.create_task(self._load_until_it_works(first_search))
 
     async def loaded(self, seconds: float) -> None:
-        """Wait until the embedder of sheets is there or could not be had, but not for ever."""
+        """Wait until the embedder of sheets is there or could not be loaded, but not for ever."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._tried.wait(), seconds)
 
@@ -86,12 +86,12 @@ class Service:
 
     @property
     def vl(self) -> QueryVectors:
-        """Raises Refusal (503) where the embedder of sheets is not there yet, or cannot be had."""
+        """Raises Refusal (503) where the embedder of sheets is not there yet, or is not available."""
         if "vl" in self.legs:
             return self.legs["vl"]
         if self.state == "loading":
             raise Refusal(503, "The model is loading. Try again soon.", retry_after_s=5)
-        raise Refusal(503, f"No model embeds here. {self.why_not['vl']}")
+        raise Refusal(503, f"No model is loaded. {self.why_not['vl']}")
 
     def read_serving(self, connection: Connection) -> Serving:
         """Which spaces serve in this transaction."""
@@ -121,7 +121,7 @@ class Service:
             return None
         model = vectors.embedder.model
         return (
-            f"This service embeds by {model.name} ({model.revision[:19]}, {model.dimension} "
+            f"This service embeds with {model.name} ({model.revision[:19]}, {model.dimension} "
             f"dimensions), and the serving vectors are {space.model.name}'s "
             f"({space.model.revision[:19]}, {space.model.dimension}). Restart it without "
             "--vl-embedder, or switch the space: indexer spaces."
@@ -141,7 +141,7 @@ class Service:
         """The query's vector on a leg, or why it has none."""
         if leg not in self.legs:
             loading = "The model is loading." if self.state == "loading" else None
-            return None, self.why_not.get(leg) or loading or "It is not there."
+            return None, self.why_not.get(leg) or loading or "No model is loaded."
         try:
             return await self.legs[leg].of(query), None
         except UserError as error:

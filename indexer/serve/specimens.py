@@ -24,9 +24,8 @@ from indexer.sheet.line import LINE_VERSION, SetLine, Told
 from indexer.sheet.render import SheetSpec
 
 MAX_PROCESSES = 4
-MAX_SECONDS = (
-    20.0  # of one picture; a warm one takes some milliseconds, a large emoji font's first 6 s
-)
+# of one picture; a warm one takes some milliseconds, a large emoji font's first 6 s
+MAX_SECONDS = 20.0
 MAX_PROCESS_BYTES = 2 * 1024**3
 MAX_WAITING = 256  # pictures that wait for a process
 MAX_KEPT_BYTES = 64 << 20

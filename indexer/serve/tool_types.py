@@ -14,7 +14,6 @@ from indexer.serve.routes.search import LegState, Phrase, Reason, UnknownWord
 MAX_COUNT = 50
 MAX_SHEETS = 6  # pictures of some hundred tokens each
 MAX_OFFSET = 400
-MAX_QUERY = 1_000  # characters
 
 
 def _some(what: str, kind: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -75,7 +74,7 @@ FILTER = {
             "type": "boolean",
             "description": "Of near-duplicates (one design in several scripts) only the best.",
         },
-        "exclude": _some("Ids of fonts to leave out."),
+        "exclude": _some("Ids of fonts to omit."),
     },
     "additionalProperties": False,
 }

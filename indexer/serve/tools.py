@@ -20,11 +20,10 @@ from indexer.serve import facets
 from indexer.serve.columns import Columns
 from indexer.serve.images import MAX_BYTES, checked
 from indexer.serve.refusals import Refusal
-from indexer.serve.searching import Search, answer
+from indexer.serve.searching import MAX_QUERY, Search, answer
 from indexer.serve.service import Service
 from indexer.serve.specimens import Specimens, Wanted
 from indexer.serve.tool_types import (
-    MAX_QUERY,
     Count,
     Filter,
     Font,
@@ -112,7 +111,7 @@ class Tools:
         """All that is known of one font, with its glyph sheet as a picture.
 
         License, styles, measurements and how they compare with the other fonts, and how to install
-        it. sheet: false leaves the picture out.
+        it. sheet: false omits the picture.
         """
 
         def read() -> tuple[VisibleFont, dict[str, float]]:
@@ -184,8 +183,8 @@ def _id(connection: Connection, font: str) -> UUID:
     if found is None:
         raise Refusal(
             404,
-            f"There is no font {font[:100]!r}. Give its whole name or its id; search_fonts finds "
-            "fonts by words of their names.",
+            f"There is no font {font[:100]!r}. Give its full name or its id; search_fonts finds "
+            "fonts by words in their names.",
         )
     return found
 

@@ -63,7 +63,7 @@ class QueryVectors:
                 return await self._batcher.embed(query, low_priority=low_priority)
         except TimeoutError:
             raise Refusal(
-                504, f"It was not embedded within {seconds:g} seconds. Try again."
+                504, f"The input was not embedded within {seconds:g} seconds. Try again."
             ) from None
 
 

@@ -28,7 +28,7 @@ class VisibleFont:
     description: str | None
     tags: list[str] | None
     source: str | None
-    files: Any  # the product's: an object of weights and addresses, as a rule
+    files: Any  # the app's: an object of weights and addresses, as a rule
     license: str | None
     styles: dict[str, Any] | None
     traits: dict[str, Any] | None
@@ -42,9 +42,9 @@ class VisibleFont:
 
 
 def visible_font(connection: Connection, font_id: UUID) -> VisibleFont:
-    """Raises Refusal (404) for a font that there is not, or not for this reader."""
+    """Raises Refusal (404) for a font that does not exist, or that this reader may not see."""
     with connection.cursor(row_factory=class_row(VisibleFont)) as cursor:
         found = cursor.execute(FONT, {"id": font_id}).fetchone()
     if found is None:
-        raise Refusal(404, "There is no font of this id.")
+        raise Refusal(404, "There is no font with this id.")
     return found

@@ -19,9 +19,8 @@ LITTLE = 0.3  # weights below this are by-ways of a phrase ("elegant" is a littl
 class Reason:
     phrase: str  # of the query
     trait: str  # the axis on which it was found
-    value: (
-        float  # the font's measurement, or its position on the axis where that is made of several
-    )
+    # the font's measurement, or its position on the axis where that is made of several
+    value: float
     word: str  # what the font is on that axis: "high contrast"
 
 

@@ -100,7 +100,7 @@ class Card:
             if self._closed.is_set():
                 break
             if unstarted == self._limits.starts:
-                self._say(f"{why} It could not be started {unstarted} times and is given up.")
+                self._say(f"{why} It failed to start {unstarted} times in a row and is given up.")
                 return why
             pause = self._limits.pause(self._barren)
             self._say(f"{why} It is started again in {pause:.0f} s.")

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 FOLDER = "serving"
-EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - bound to all addresses, loopback is one of them
+# bound to all addresses, of which loopback is one
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,13 +24,18 @@ class Announcement:
     token: str = field(repr=False)
 
 
+def url_of(host: str, port: int) -> str:
+    """An IPv6 address goes in brackets."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 @contextmanager
 def announced(data_dir: Path, host: str, port: int, token: str) -> Iterator[None]:
     """While the service runs, its address and the token by which it knows jobs of this host."""
     path = data_dir / FOLDER / f"{port}.json"
-    reached = "127.0.0.1" if host in EVERYWHERE else host
+    url = url_of(EVERYWHERE.get(host, host), port)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    content = json.dumps({"base_url": f"http://{reached}:{port}/v1", "token": token})
+    content = json.dumps({"base_url": f"{url}/v1", "token": token})
     path.unlink(missing_ok=True)
     path.touch(0o600)
     path.write_text(content)

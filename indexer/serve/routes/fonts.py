@@ -61,7 +61,7 @@ def _pictures(kind: str) -> dict[int | str, dict[str, Any]]:
     return {
         200: {"content": {kind: binary}},
         304: {"description": "What the caller has, by If-None-Match, is still right."},
-        404: {"model": Error, "description": "No such font, or its file cannot be had."},
+        404: {"model": Error, "description": "No such font, or its file is not available."},
     }
 
 

@@ -126,7 +126,9 @@ def _queries(body: EmbeddingRequest, pictures: Pictures, service: Service) -> li
         raise Refusal(400, "input is empty: send at least one text.")
     texts = [text for text in given if isinstance(text, str)]
     if len(texts) < len(given):
-        raise Refusal(400, "Arrays of tokens are not taken, for every model has others: send text.")
+        raise Refusal(
+            400, "Arrays of tokens are not accepted, because each model has its own: send text."
+        )
     return [Query(text=text) for text in texts]
 
 
