@@ -544,7 +544,7 @@ def test_the_panel_tells_spaces_run_and_failures_by_reason(
         {"leg": "vl", "stage": "open", "reason": "The file has 000,000 bytes.", "count": 3},
         {"leg": "vl", "stage": "open", "reason": "Secret.", "count": 1},
     ]
-    assert panel["role"] == "anon" and panel["serving"] is False
+    assert panel["role"] == "anon" and panel["searches"] is False
     assert panel["embedder"] == {"model": None, "reads_images": False, "loaded": False}
 
 

@@ -138,7 +138,7 @@ class Service:
             await self._load_text()
 
     async def embed(self, leg: Leg, query: Query) -> tuple[Vector | None, str | None]:
-        """The query's vector on a leg, or why it has none."""
+        """The query's vector on a leg, or why it has none. Raises Refusal (429) where too many wait."""
         if leg not in self.legs:
             loading = "The model is loading." if self.state == "loading" else None
             return None, self.why_not.get(leg) or loading or "No model is loaded."
@@ -146,6 +146,10 @@ class Service:
             return await self.legs[leg].of(query), None
         except UserError as error:
             return None, str(error)
+        except Refusal as refusal:
+            if refusal.status == 429:
+                raise
+            return None, refusal.message  # it took too long, or another space began to serve
 
     async def _load_until_it_works(self, first_search: FirstSearch) -> None:
         while True:

@@ -103,7 +103,7 @@ class Panel(BaseModel):
     without_vl: int
     last_run: LastRun | None
     failures: list[FailureCount]
-    serving: bool = Field(description="Whether searches are answered.")
+    searches: bool = Field(description="Whether searches are answered.")
     role: str | None = Field(description="That fonts are read as; null: the role that connects.")
 
 
@@ -130,7 +130,7 @@ def facets_router(service: Service, columns: Columns) -> APIRouter:
                 "reads_images": vl.embedder.reads_images if vl else False,
                 "loaded": vl is not None,
             },
-            "serving": service.state == "ok" and service.mismatch(service.serving) is None,
+            "searches": service.state == "ok" and service.mismatch(service.serving) is None,
         }
         return json_of(answer)
 
