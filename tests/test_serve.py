@@ -438,6 +438,38 @@ def test_what_is_served_is_announced_to_jobs_of_this_user_alone(tmp_path: Path) 
     assert announcement.found(tmp_path) == []
 
 
+def test_what_a_killed_service_left_is_not_followed(tmp_path: Path) -> None:
+    with announcement.announced(tmp_path, "127.0.0.1", 8700, "token"):
+        (path,) = (tmp_path / announcement.FOLDER).iterdir()
+        left = path.read_text()
+    path.write_text(left)
+    path.chmod(0o600)
+    assert announcement.found(tmp_path) == []
+    with announcement.announced(tmp_path, "127.0.0.1", 8700, "another"):
+        assert [found.token for found in announcement.found(tmp_path)] == ["another"]
+    assert not path.exists()
+
+
+def test_a_link_in_an_announcements_place_is_replaced_and_never_read(tmp_path: Path) -> None:
+    folder, other = tmp_path / announcement.FOLDER, tmp_path / "other"
+    folder.mkdir()
+    other.write_text("{}")
+    (folder / "8700.json").symlink_to(other)
+    with announcement.announced(tmp_path, "127.0.0.1", 8700, "token"):
+        (folder / "8701.json").symlink_to(folder / "8700.json")
+        assert len(announcement.found(tmp_path)) == 1
+    assert other.read_text() == "{}"
+
+
+def test_a_service_takes_only_its_own_announcement_along(tmp_path: Path) -> None:
+    first = announcement.announced(tmp_path, "127.0.0.1", 8700, "first")
+    first.__enter__()
+    with announcement.announced(tmp_path, "::1", 8700, "second"):
+        first.__exit__(None, None, None)
+        (found,) = announcement.found(tmp_path)
+        assert found.base_url == "http://[::1]:8700/v1"
+
+
 # --- visitors
 
 

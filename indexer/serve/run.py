@@ -59,9 +59,9 @@ def run(
         server_header=False,
     )
     server = uvicorn.Server(config)
-    address = f"http://{host}:{port}"
+    address = announcement.address(host, port)
     with (
-        _bound(host, port) as listening,
+        bound(host, port) as listening,
         announcement.announced(settings.data_dir, host, port, access.token),
         suppress(KeyboardInterrupt),  # uvicorn raises the signal anew, once it has ended in order
     ):
@@ -72,16 +72,22 @@ def run(
         server.run([listening])
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def bound(host: str, port: int) -> socket.socket:
     """Before anything is loaded. Raises UserError where the address cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        made = socket.create_server(
+            (host, port), family=family, backlog=2048,
+            dualstack_ipv6=host == "::" and socket.has_dualstack_ipv6(),
+        )  # fmt: skip
     except OSError as error:
         raise UserError(
             f"{host}, port {port} cannot be bound: {error.strerror}. Is another service there? Choose "
             "another one by --host and --port."
         ) from None
+    # asyncio sends at once (TCP_NODELAY) only where a socket names its protocol; otherwise each
+    # answer on a connection that is kept waits 40 ms for the acknowledgement of its head
+    return socket.socket(made.family, made.type, socket.IPPROTO_TCP, fileno=made.detach())
 
 
 def _open_page(server: uvicorn.Server, address: str) -> None:
