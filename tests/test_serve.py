@@ -7,6 +7,8 @@ import io
 import json
 import logging
 import re
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +24,7 @@ import openai
 
 from indexer.database.connect import Database
 from indexer.embed.measured.embedder import MeasuredTraits
-from indexer.embed.protocol import normalised
+from indexer.embed.protocol import Understanding, normalised
 from indexer.embed.service import announcement
 from indexer.embed.service.sheets import RemoteVL, reported
 from indexer.errors import UserError
@@ -228,6 +230,30 @@ def test_nothing_understood_is_no_ranking_by_spelling(running: Running) -> None:
     assert "Family 3" in {font["name"] for font in by_name["fonts"]}  # by its words
 
 
+def test_a_query_that_normalisation_blows_up_is_told_in_bounds(running: Running) -> None:
+    found = running.post(
+        "/search", query="\ufdfa" * 1000
+    ).json()  # 18 characters each, once normalised
+    assert 0 < len(found["not_understood"]) <= 50
+    assert len({word["word"] for word in found["not_understood"]}) == len(found["not_understood"])
+
+
+def test_a_long_query_is_not_read_in_the_event_loop(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+    explain = MeasuredTraits.explain
+
+    def noted(self: MeasuredTraits, text: str) -> Understanding:
+        threads.append(threading.current_thread().name)
+        return explain(self, text)
+
+    monkeypatch.setattr(MeasuredTraits, "explain", noted)
+    assert running.post("/search", query=QUERY).status_code == 200
+    assert [name for name in threads if not name.startswith("asyncio")] == []
+    assert threads
+
+
 def test_the_neighbours_of_a_font(running: Running) -> None:
     first = running.post("/search", query=QUERY, limit=1).json()["fonts"][0]
     alike = running.post("/search", similar_to=first["id"], limit=3).json()["fonts"]
@@ -239,6 +265,21 @@ def test_the_neighbours_of_a_font(running: Running) -> None:
     ).json()["fonts"]
     assert lower
     assert all(font["traits"]["contrast"] < width for font in lower)
+
+
+@pytest.mark.parametrize("license_", ["100%", "%s", "%(a)s %%"])
+def test_a_percent_sign_in_a_filter_is_no_placeholder(
+    running: Running, filled: Database, license_: str
+) -> None:
+    with filled.open() as connection:
+        connection.execute(
+            "update public.fonts set license = %s where name = 'Family 2'", [license_]
+        )
+    for asked in ({}, {"query": QUERY}):
+        found = running.post("/search", filter={"license": [license_]}, **asked)
+        assert [font["name"] for font in found.json()["fonts"]] == ["Family 2"]
+    counted = running.post("/facets", filter={"license": [license_]})
+    assert counted.json()["total"] == 1
 
 
 def test_without_a_query_fonts_stand_by_name(running: Running) -> None:
@@ -326,6 +367,25 @@ def test_a_key_is_needed_where_there_are_keys(filled: Database) -> None:
             assert "SameSite=strict" in cookie
             assert KEY not in cookie
             assert stranger.post("/search", json={"query": QUERY}).status_code == 200
+
+
+def test_without_a_key_no_more_than_a_key_is_read(filled: Database) -> None:
+    """Or strangers would have the service keep and parse what they send, before it asks who they are."""
+    with (
+        serving(filled, keys=(KEY,)) as running,
+        httpx.Client(base_url=running.url, trust_env=False, timeout=5) as stranger,
+    ):
+        host, port = running.url.removeprefix("http://").split(":")
+        for path in ("/search", "/session"):
+            with socket.create_connection((host, int(port)), timeout=5) as unfinished:
+                head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                unfinished.sendall(f"{head}Content-Length: 5000\r\n\r\n".encode())
+                assert unfinished.recv(100).startswith(b"HTTP/1.1 401 ")
+        chunks = (b"[" * 1000 for _ in range(5))
+        assert stranger.post("/search", content=chunks).status_code == 401
+        assert running.post("/embed", text=QUERY * 300).status_code == 200
+        assert stranger.post("/session", json={"key": KEY}).status_code == 204
+        assert stranger.post("/embed", json={"text": QUERY * 300}).status_code == 200
 
 
 def test_off_loopback_a_key_is_required() -> None:
@@ -422,6 +482,14 @@ def test_metrics_count_answers_and_cache_hits(running: Running) -> None:
     assert hits(running) - before == 2
 
 
+def test_invented_methods_are_not_kept_in_the_metrics(running: Running) -> None:
+    for number in range(3):
+        assert running.http.request(f"INVENTED{number}", "/search").status_code == 405
+    metrics = running.http.get("/metrics").text
+    assert "INVENTED" not in metrics
+    assert 'method="ANY",route="/search"' in metrics
+
+
 def hits(running: Running) -> float:
     name = 'fontsight_query_vectors_total{found="yes",leg="vl"} '
     lines = running.http.get("/metrics").text.splitlines()
@@ -450,6 +518,38 @@ def test_what_is_served_is_announced_to_jobs_of_this_user_alone(tmp_path: Path) 
         (path,) = (tmp_path / announcement.FOLDER).iterdir()
         assert path.stat().st_mode & 0o077 == 0
     assert announcement.found(tmp_path) == []
+
+
+def test_what_a_killed_service_left_is_not_followed(tmp_path: Path) -> None:
+    with announcement.announced(tmp_path, "127.0.0.1", 8700, "token"):
+        (path,) = (tmp_path / announcement.FOLDER).iterdir()
+        left = path.read_text()
+    path.write_text(left)
+    path.chmod(0o600)
+    assert announcement.found(tmp_path) == []
+    with announcement.announced(tmp_path, "127.0.0.1", 8700, "another"):
+        assert [found.token for found in announcement.found(tmp_path)] == ["another"]
+    assert not path.exists()
+
+
+def test_a_link_in_an_announcements_place_is_replaced_and_never_read(tmp_path: Path) -> None:
+    folder, other = tmp_path / announcement.FOLDER, tmp_path / "other"
+    folder.mkdir()
+    other.write_text("{}")
+    (folder / "8700.json").symlink_to(other)
+    with announcement.announced(tmp_path, "127.0.0.1", 8700, "token"):
+        (folder / "8701.json").symlink_to(folder / "8700.json")
+        assert len(announcement.found(tmp_path)) == 1
+    assert other.read_text() == "{}"
+
+
+def test_a_service_takes_only_its_own_announcement_along(tmp_path: Path) -> None:
+    first = announcement.announced(tmp_path, "127.0.0.1", 8700, "first")
+    first.__enter__()
+    with announcement.announced(tmp_path, "::1", 8700, "second"):
+        first.__exit__(None, None, None)
+        (found,) = announcement.found(tmp_path)
+        assert found.base_url == "http://[::1]:8700/v1"
 
 
 # --- visitors

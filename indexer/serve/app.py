@@ -93,7 +93,7 @@ def application(
             CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type"],
         )  # fmt: skip
-    app.add_middleware(BodyLimit)
+    app.add_middleware(BodyLimit, access=access)
     if not access.required:
         # without a key, a web page that renames its own host to 127.0.0.1 could ask in its visitor's place
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK], www_redirect=False)

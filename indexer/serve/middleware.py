@@ -15,6 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from indexer.serve import refusals
+from indexer.serve.access import Access
 from indexer.serve.metrics import Metrics
 from indexer.serve.refusals import Refusal
 
@@ -22,6 +23,8 @@ LOG = logging.getLogger("indexer.serve")
 MAX_BODY = 12 << 20  # bytes: an image of 8 MiB in base64, and some text
 MAX_UNDER_WAY = 512  # requests: a full queue of queries, one of documents
 ALWAYS_ANSWERED = ("/health", "/metrics")
+MAX_BODY_WITHOUT_KEY = 4 << 10  # bytes: a key
+METHODS = frozenset({"GET", "POST", "HEAD", "OPTIONS"})
 REQUEST_ID = 64  # characters of a caller's own id that are kept
 SECURITY = {
     "X-Content-Type-Options": "nosniff",
@@ -72,7 +75,8 @@ class Observed:
         self, scope: Scope, request_id: str, status: int, seconds: float, trace: str | None
     ) -> None:
         route = getattr(scope.get("route"), "path", "none")  # a path would hold whatever was asked
-        method = scope["method"] if scope.get("route") else "ANY"
+        # and so would a method: HTTP takes any word, and each would be kept in the metrics for ever
+        method = scope["method"] if scope["method"] in METHODS and route != "none" else "ANY"
         self._metrics.latency.labels(route, method).observe(seconds)
         self._metrics.answers.labels(route, str(status or "none")).inc()
         about: dict[str, Any] = {
@@ -89,18 +93,27 @@ class Observed:
 
 
 class BodyLimit:
-    """Refuses a body that is too large, however it comes."""
+    """Refuses a body that is too large, however it comes; who has no key may send a key and no more.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Routes are asked for the key once a body is there and parsed, which takes 12 MiB of brackets 8 s.
+    """
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
+        self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        limit = MAX_BODY
         refusal = Refusal(413, f"The request is larger than {MAX_BODY >> 20} MiB.")
+        try:
+            await self._access.check(Request(scope))
+        except Refusal as keyless:
+            limit, refusal = MAX_BODY_WITHOUT_KEY, keyless
         length = Headers(scope=scope).get("content-length", "0")
-        if length.isdecimal() and int(length) > MAX_BODY:
+        if length.isdecimal() and int(length) > limit:
             await refusals.response(Request(scope, receive), refusal)(scope, receive, send)
             return
         received, exceeded = 0, False
@@ -109,7 +122,7 @@ class BodyLimit:
             nonlocal received, exceeded
             message = await receive()
             received += len(message.get("body", b""))
-            if received > MAX_BODY:
+            if received > limit:
                 exceeded = True
                 raise refusal
             return message

@@ -67,12 +67,9 @@ async def answer(service: Service, wanted: Search) -> dict[str, Any]:
     began = time.perf_counter()
     asked = await _embedded(service, wanted)
     embedded = time.perf_counter()
-    found = await asyncio.to_thread(_found, service, wanted, asked)
-    searched = time.perf_counter()
+    found, searched, body, done = await asyncio.to_thread(_answered, service, wanted, asked)
     if found.serving["text"] and not service.fits("text", found.serving):
         await service.follow_text()
-    body = _told(service, wanted, found)
-    done = time.perf_counter()
     body["milliseconds"] = {
         "embedding": _ms(embedded - began),
         "rpc": _ms(found.seconds),
@@ -93,6 +90,18 @@ class _Found:
     words: bool  # were looked up
     notices: Sequence[str]
     seconds: float  # of the function of the database alone
+
+
+def _answered(
+    service: Service, wanted: Search, asked: Asked
+) -> tuple[_Found, float, dict[str, Any], float]:
+    """What was found, and the body that tells it, each with when it was there."""
+    found = _found(service, wanted, asked)
+    searched = time.perf_counter()
+    body = _told(
+        service, wanted, found
+    )  # reading a long query takes a while, so not in the event loop
+    return found, searched, body, time.perf_counter()
 
 
 async def _embedded(service: Service, wanted: Search) -> Asked:
@@ -195,7 +204,8 @@ def _by_name(connection: Connection, wanted: Search) -> list[dict[str, Any]]:
     given = Jsonb(wanted.filter) if wanted.filter else None
     row = connection.execute(CONDITION, [given]).fetchone()
     assert row is not None
-    statement = BY_NAME.format(condition=sql.SQL(row[0]))  # quoted by the database that made it
+    # quoted by the database that made it; a percent sign in it is no placeholder
+    statement = BY_NAME.format(condition=sql.SQL(row[0].replace("%", "%%")))
     with connection.cursor(row_factory=dict_row) as cursor:
         found = cursor.execute(statement, [wanted.limit, wanted.offset]).fetchall()
     return [{**font, **NO_LEGS} for font in found]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import time
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -15,7 +17,7 @@ import PIL
 from pebble import ProcessExpired
 
 from indexer.bounded import FontProcesses
-from indexer.errors import UserError
+from indexer.errors import FontError, UserError
 from indexer.fetch.files import FetchedFile, FontFiles
 from indexer.serve.fetching import Fetching
 from indexer.serve.opened import Face, cut_woff2, draw_sheet, draw_text, ready
@@ -29,6 +31,8 @@ MAX_SECONDS = 20.0
 MAX_PROCESS_BYTES = 2 * 1024**3
 MAX_WAITING = 256  # pictures that wait for a process
 MAX_KEPT_BYTES = 64 << 20
+FAILURE_SECONDS = 60.0  # in which a font that exceeded a limit is not tried again: that takes 20 s
+MAX_FAILURES = 1000
 LINE_WIDTH = 2000  # CSS px, wider than what pages show of a line
 
 Kind = Literal["text", "sheet", "woff2"]
@@ -91,6 +95,7 @@ class Specimens:
         self._waiting = 0
         self._kept: OrderedDict[str, Specimen] = OrderedDict()
         self._kept_bytes = 0
+        self._failures: OrderedDict[tuple[Kind, str, int], tuple[float, FontError]] = OrderedDict()
 
     def __enter__(self) -> Self:
         for _ in range(self._count):  # the first text shall be as fast as the hundredth
@@ -116,32 +121,55 @@ class Specimens:
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
+        until, failure = self._failures.get(_font(file, wanted), (0.0, None))
+        if failure is not None and time.monotonic() < until:
+            raise FontError(failure.stage, failure.message)
         if self._waiting >= MAX_WAITING:
             raise Refusal(429, "Too many pictures are being drawn. Try again.", retry_after_s=1)
         self._waiting += 1
         try:
-            async with self._places:
-                made = await self._made(file, wanted)
+            made = await self._made(file, wanted)
         finally:
             self._waiting -= 1
         self._keep(key, made)
         return made
 
     async def _made(self, file: FetchedFile, wanted: Wanted) -> Specimen:
-        call = asyncio.wrap_future(
-            self._processes.submit(wanted.make, Face.of(file), *wanted.arguments)
-        )
-        call.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
-            # to cancel a call ends its process, and with it the fonts that it keeps open
-            made = await asyncio.shield(call)
+            try:
+                made = await self._called(file, wanted)
+            except BrokenProcessPool:  # another process ended, and took this call along
+                made = await self._called(file, wanted)
         except (TimeoutError, ProcessExpired, MemoryError) as error:
-            raise self._processes.explained(error) from None
+            failure = self._processes.explained(error)
+            self._failures[_font(file, wanted)] = time.monotonic() + FAILURE_SECONDS, failure
+            while len(self._failures) > MAX_FAILURES:
+                self._failures.popitem(last=False)
+            raise failure from None
         except UserError as error:  # this machine cannot shape text
             raise Refusal(503, str(error)) from None
         if isinstance(made, bytes):
             return Specimen(data=made, told=None)
         return Specimen(data=made.png, told=made.told)
+
+    async def _called(self, file: FetchedFile, wanted: Wanted) -> SetLine | bytes:
+        await self._places.acquire()
+        try:
+            call = asyncio.wrap_future(
+                self._processes.submit(wanted.make, Face.of(file), *wanted.arguments)
+            )
+        except BaseException:
+            self._places.release()
+            raise
+        call.add_done_callback(self._ended)
+        # To cancel a call ends its process, and with it the fonts that it keeps open. So it goes on,
+        # and in its place: else those who leave would have more drawn than others can wait for.
+        return await asyncio.shield(call)
+
+    def _ended(self, call: asyncio.Future[SetLine | bytes]) -> None:
+        self._places.release()
+        if not call.cancelled():
+            call.exception()  # who has left does not look at it, and asyncio would complain
 
     def _keep(self, key: str, made: Specimen) -> None:
         if key not in self._kept:
@@ -150,3 +178,7 @@ class Specimens:
         while self._kept_bytes > MAX_KEPT_BYTES:
             _, oldest = self._kept.popitem(last=False)
             self._kept_bytes -= len(oldest.data)
+
+
+def _font(file: FetchedFile, wanted: Wanted) -> tuple[Kind, str, int]:
+    return wanted.kind, file.sha256, file.face_index
