@@ -32,14 +32,16 @@ from indexer.errors import FontError, UserError
 from indexer.fetch.cache import FileCache
 from indexer.fetch.files import FetchedFile, FontFiles
 from indexer.fontfile import NO_RAQM, open_font
-from indexer.serve import facets, fetching, refusals, specimens
-from indexer.serve.columns import Columns
-from indexer.serve.opened import Face
+from indexer.serve.http import errors
+from indexer.serve.http.routes.facets import facets_router
+from indexer.serve.http.routes.fonts import fonts_router
 from indexer.serve.reading import Reader
-from indexer.serve.routes.facets import facets_router
-from indexer.serve.routes.fonts import fonts_router
-from indexer.serve.service import Service, ServiceOptions
-from indexer.serve.specimens import Specimens, Wanted
+from indexer.serve.search import facets
+from indexer.serve.search.columns import Columns
+from indexer.serve.specimens import fetching, specimens
+from indexer.serve.specimens.opened import Face
+from indexer.serve.specimens.specimens import Specimens, Wanted
+from indexer.serve.vectors.service import Service, ServiceOptions
 from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec, render_sheet
 from tests.fix_serve import HIDDEN, hide
@@ -93,7 +95,7 @@ def page(database: Database, made: Specimens) -> Iterator[Page]:
     reader = Reader.from_settings(Settings(), database, lambda sentence: None)
     service = Service(reader, Settings(), ServiceOptions(), lambda sentence: None)
     app = FastAPI()
-    refusals.install(app)
+    errors.install(app)
     columns = Columns()
     app.include_router(fonts_router(reader, made, columns))
     app.include_router(facets_router(service, columns))

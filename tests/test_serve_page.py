@@ -26,7 +26,7 @@ from playwright.sync_api import Error as PlaywrightError
 from psycopg import conninfo
 
 from indexer.database.connect import Database
-from indexer.serve.routes import page as route
+from indexer.serve.http.routes import page as route
 from tests.fix_database import create_database
 from tests.fix_postgrest import NpmPackages
 from tests.fix_service import KEY, Running, fill, serving

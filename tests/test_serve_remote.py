@@ -84,7 +84,7 @@ def test_a_search_goes_on_without_a_leg_that_takes_too_long(
 ) -> None:
     with database.open() as connection:
         connection.execute("insert into fonts (name) values ('Lora')")
-    monkeypatch.setattr("indexer.serve.vectors.MAX_SECONDS", 0.1)
+    monkeypatch.setattr("indexer.serve.vectors.query_vectors.MAX_SECONDS", 0.1)
     found = slow.post("/search", query="Lora").json()
     assert [font["name"] for font in found["fonts"]] == ["Lora"]
     assert "not embedded within 0.1 seconds" in found["legs"]["vl"]["why_not"]

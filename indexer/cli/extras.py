@@ -19,9 +19,9 @@ def service() -> Callable[..., None]:
 
 
 def mcp_server() -> Callable[..., None]:
-    """indexer.serve.mcp.run; raises UserError where the extra is not installed."""
+    """indexer.serve.mcp.server.run; raises UserError where the extra is not installed."""
     try:
-        from indexer.serve.mcp import run  # noqa: PLC0415 - of an extra
+        from indexer.serve.mcp.server import run  # noqa: PLC0415 - of an extra
     except ModuleNotFoundError as error:
         raise UserError(f"The MCP server {SERVE}") from error
     return run

@@ -19,12 +19,12 @@ from indexer.database.connect import Database
 from indexer.embed.service import announcement
 from indexer.errors import UserError
 from indexer.fetch.files import FontFiles
-from indexer.serve.access import Access
-from indexer.serve.app import application
-from indexer.serve.middleware import LOG, JsonLines
+from indexer.serve.http.access import Access
+from indexer.serve.http.app import application
+from indexer.serve.http.middleware import LOG, JsonLines
 from indexer.serve.reading import Reader
-from indexer.serve.service import Service, ServiceOptions
-from indexer.serve.specimens import Specimens
+from indexer.serve.specimens.specimens import Specimens
+from indexer.serve.vectors.service import Service, ServiceOptions
 from indexer.settings import Settings
 
 SECONDS_TO_FINISH = 20  # for requests that are under way when it is told to stop

@@ -7,10 +7,10 @@ from typing import Literal
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
-from indexer.serve.access import Access
-from indexer.serve.answers import json_of
+from indexer.serve.http.access import Access
+from indexer.serve.http.answers import json_of
 from indexer.serve.reading import DatabaseUnavailable
-from indexer.serve.service import Service
+from indexer.serve.vectors.service import Service
 
 
 class Health(BaseModel):

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 
-from indexer.serve.columns import Trait
-from indexer.serve.routes.search import LegState, Phrase, Reason, UnknownWord
+from indexer.serve.search.answer import LegState, Phrase, Reason, UnknownWord
+from indexer.serve.search.columns import Trait
 
 MAX_COUNT = 50
 MAX_SHEETS = 6  # pictures of some hundred tokens each

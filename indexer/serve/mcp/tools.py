@@ -16,14 +16,7 @@ from indexer.catalog.install import font_face, fontsource_line
 from indexer.catalog.rows import font_id
 from indexer.database.connect import Connection
 from indexer.errors import FontError
-from indexer.serve import facets
-from indexer.serve.columns import Columns
-from indexer.serve.images import MAX_BYTES, checked
-from indexer.serve.refusals import Refusal
-from indexer.serve.searching import MAX_QUERY, Search, answer
-from indexer.serve.service import Service
-from indexer.serve.specimens import Specimens, Wanted
-from indexer.serve.tool_types import (
+from indexer.serve.mcp.types import (
     Count,
     Filter,
     Font,
@@ -33,7 +26,14 @@ from indexer.serve.tool_types import (
     Offset,
     Sheets,
 )
-from indexer.serve.visible import VisibleFont, visible_font
+from indexer.serve.refusals import Refusal
+from indexer.serve.search import facets
+from indexer.serve.search.columns import Columns
+from indexer.serve.search.searching import MAX_QUERY, Search, answer
+from indexer.serve.search.visible import VisibleFont, visible_font
+from indexer.serve.specimens.specimens import Specimens, Wanted
+from indexer.serve.vectors.images import MAX_BYTES, checked
+from indexer.serve.vectors.service import Service
 from indexer.traits import Traits
 from indexer.traits.wording import describe_traits
 

@@ -14,14 +14,14 @@ from indexer.catalog.install import font_face, fontsource_line
 from indexer.catalog.licenses import permits_subsets
 from indexer.catalog.scripts import LETTERS
 from indexer.errors import FontError
-from indexer.serve import facets
-from indexer.serve.answers import ERRORS, Error, json_of
-from indexer.serve.callers import unless_gone
-from indexer.serve.columns import Columns
+from indexer.serve.http.answers import ERRORS, Error, json_of
+from indexer.serve.http.callers import unless_gone
 from indexer.serve.reading import Reader
 from indexer.serve.refusals import Refusal
-from indexer.serve.specimens import MEDIA_TYPES, Specimens, Wanted
-from indexer.serve.visible import VisibleFont, visible_font
+from indexer.serve.search import facets
+from indexer.serve.search.columns import Columns
+from indexer.serve.search.visible import VisibleFont, visible_font
+from indexer.serve.specimens.specimens import MEDIA_TYPES, Specimens, Wanted
 
 MAX_TEXT = 200
 ASCII = "".join(map(chr, range(0x20, 0x7F)))

@@ -19,8 +19,8 @@ from indexer.database.connect import Connection
 from indexer.embed.protocol import Query, Understanding, Vector
 from indexer.search import Hit
 from indexer.serve.refusals import Refusal
-from indexer.serve.service import Service, Serving
-from indexer.serve.why import Reason, reasons
+from indexer.serve.search.why import Reason, reasons
+from indexer.serve.vectors.service import Service, Serving
 from indexer.spaces import Leg
 from indexer.weights import Fusion
 

@@ -12,23 +12,23 @@ from pydantic import BaseModel
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from indexer.serve import refusals
-from indexer.serve.access import COOKIE, LOOPBACK, Access
-from indexer.serve.columns import Columns
-from indexer.serve.facets import warm
-from indexer.serve.images import Pictures
-from indexer.serve.middleware import BodyLimit, Bounded, Observed
-from indexer.serve.routes.embed import embed_router
-from indexer.serve.routes.facets import facets_router
-from indexer.serve.routes.fonts import fonts_router
-from indexer.serve.routes.health import health_router
-from indexer.serve.routes.openai import openai_router
-from indexer.serve.routes.page import page_router
-from indexer.serve.routes.provider import provider_router
-from indexer.serve.routes.search import search_router
-from indexer.serve.searching import Search, answer
-from indexer.serve.service import WARM_UP, Service
-from indexer.serve.specimens import Specimens
+from indexer.serve.http import errors
+from indexer.serve.http.access import COOKIE, LOOPBACK, Access
+from indexer.serve.http.middleware import BodyLimit, Bounded, Observed
+from indexer.serve.http.routes.embed import embed_router
+from indexer.serve.http.routes.facets import facets_router
+from indexer.serve.http.routes.fonts import fonts_router
+from indexer.serve.http.routes.health import health_router
+from indexer.serve.http.routes.openai import openai_router
+from indexer.serve.http.routes.page import page_router
+from indexer.serve.http.routes.provider import provider_router
+from indexer.serve.http.routes.search import search_router
+from indexer.serve.search.columns import Columns
+from indexer.serve.search.facets import warm
+from indexer.serve.search.searching import Search, answer
+from indexer.serve.specimens.specimens import Specimens
+from indexer.serve.vectors.images import Pictures
+from indexer.serve.vectors.service import WARM_UP, Service
 from indexer.settings import Settings
 
 
@@ -59,7 +59,7 @@ def application(
         docs_url=None,
         redoc_url=None,
     )
-    refusals.install(app)
+    errors.install(app)
     pictures = Pictures(downloader=None)
     if settings.serve_remote_images:
         pictures = Pictures.of_web(

@@ -10,12 +10,12 @@ from fastapi import APIRouter, Body, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from indexer.embed.protocol import Query
-from indexer.serve.answers import ERRORS, cut, json_of
-from indexer.serve.callers import all_of, unless_gone
-from indexer.serve.images import Pictures
+from indexer.serve.http.answers import ERRORS, cut, json_of
+from indexer.serve.http.callers import all_of, unless_gone
 from indexer.serve.reading import DatabaseUnavailable
 from indexer.serve.refusals import Refusal
-from indexer.serve.service import Service
+from indexer.serve.vectors.images import Pictures
+from indexer.serve.vectors.service import Service
 from indexer.spaces import padded
 
 MAX_TEXT = 8_000  # characters

@@ -11,8 +11,8 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from indexer.database.connect import Connection
-from indexer.serve.columns import Columns, Mask, Trait, Visible
 from indexer.serve.reading import DatabaseUnavailable, Reader
+from indexer.serve.search.columns import Columns, Mask, Trait, Visible
 
 BINS = 20
 MAX_TAGS = 30

@@ -10,7 +10,7 @@ from fastapi import Request
 
 from indexer.embed.protocol import Query, Vector
 from indexer.serve.refusals import Refusal
-from indexer.serve.vectors import QueryVectors
+from indexer.serve.vectors.query_vectors import QueryVectors
 
 T = TypeVar("T")
 LEFT = 499  # nginx's, for the log: nobody reads this answer

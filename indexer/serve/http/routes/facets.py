@@ -11,10 +11,10 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from indexer.errors import Stage
-from indexer.serve import facets, panel
-from indexer.serve.answers import ERRORS, json_of
-from indexer.serve.columns import Columns
-from indexer.serve.service import Service
+from indexer.serve.http.answers import ERRORS, json_of
+from indexer.serve.search import facets, panel
+from indexer.serve.search.columns import Columns
+from indexer.serve.vectors.service import Service
 from indexer.spaces import Leg, State
 
 

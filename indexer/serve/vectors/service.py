@@ -17,7 +17,7 @@ from indexer.errors import UserError
 from indexer.serve.metrics import Metrics
 from indexer.serve.reading import Reader
 from indexer.serve.refusals import Refusal
-from indexer.serve.vectors import QueryVectors
+from indexer.serve.vectors.query_vectors import QueryVectors
 from indexer.settings import Settings
 from indexer.spaces import SERVING_COLUMN, Leg, Space
 

@@ -14,10 +14,10 @@ from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from indexer.serve import refusals
-from indexer.serve.access import Access
+from indexer.serve.http import errors
+from indexer.serve.http.access import Access
 from indexer.serve.metrics import Metrics
-from indexer.serve.refusals import Refusal
+from indexer.serve.refusals import Refusal, refusal_of
 
 LOG = logging.getLogger("indexer.serve")
 MAX_BODY = 12 << 20  # bytes: an image of 8 MiB in base64, and some text
@@ -67,7 +67,7 @@ class Observed:
             trace = _trace(error)
             if not status:  # nothing was sent yet
                 request = Request(scope, receive)
-                await refusals.response(request, refusals.of(error))(scope, receive, answer)
+                await errors.response(request, refusal_of(error))(scope, receive, answer)
         finally:
             self._tell(scope, request_id, status, time.perf_counter() - began, trace)
 
@@ -114,7 +114,7 @@ class BodyLimit:
             limit, refusal = MAX_BODY_WITHOUT_KEY, keyless
         length = Headers(scope=scope).get("content-length", "0")
         if length.isdecimal() and int(length) > limit:
-            await refusals.response(Request(scope, receive), refusal)(scope, receive, send)
+            await errors.response(Request(scope, receive), refusal)(scope, receive, send)
             return
         received, exceeded = 0, False
 
@@ -134,7 +134,7 @@ class BodyLimit:
         with suppress(Refusal):
             await self._app(scope, bounded, answer)
         if exceeded:
-            await refusals.response(Request(scope), refusal)(scope, receive, send)
+            await errors.response(Request(scope), refusal)(scope, receive, send)
 
 
 class Bounded:
@@ -155,7 +155,7 @@ class Bounded:
             return
         if self._under_way >= self._most:
             refusal = Refusal(429, "Too many requests. Try again in a second.", retry_after_s=1)
-            await refusals.response(Request(scope), refusal)(scope, receive, send)
+            await errors.response(Request(scope), refusal)(scope, receive, send)
             return
         self._under_way += 1
         try:

@@ -7,9 +7,9 @@ import hashlib
 from collections import OrderedDict
 
 from indexer.embed.protocol import Embedder, Query, Vector
-from indexer.serve.batching import Batcher
 from indexer.serve.metrics import Metrics
 from indexer.serve.refusals import Refusal
+from indexer.serve.vectors.batching import Batcher
 from indexer.spaces import Leg
 
 MAX_VECTORS = 2_000  # 16 KB each at 4096 dimensions

@@ -9,12 +9,12 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from indexer.embed.protocol import Query
-from indexer.serve.answers import ERRORS, json_of
-from indexer.serve.callers import all_of, unless_gone
-from indexer.serve.images import Pictures
+from indexer.serve.http.answers import ERRORS, json_of
+from indexer.serve.http.callers import all_of, unless_gone
+from indexer.serve.http.routes.embed import MAX_TEXTS, Text
 from indexer.serve.refusals import Refusal
-from indexer.serve.routes.embed import MAX_TEXTS, Text
-from indexer.serve.service import Service
+from indexer.serve.vectors.images import Pictures
+from indexer.serve.vectors.service import Service
 
 MAX_IMAGES = 16
 

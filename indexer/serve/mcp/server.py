@@ -17,15 +17,15 @@ from pydantic import ValidationError
 from indexer.database.connect import Database
 from indexer.errors import FontError, UserError
 from indexer.fetch.files import FontFiles
-from indexer.serve import refusals, stdin
-from indexer.serve.columns import Trait, read_traits
+from indexer.serve.mcp import stdin
+from indexer.serve.mcp.tools import Tools
+from indexer.serve.mcp.types import glossary
 from indexer.serve.reading import Reader
-from indexer.serve.refusals import Refusal
-from indexer.serve.searching import Search, answer
-from indexer.serve.service import WARM_UP, Service, ServiceOptions
-from indexer.serve.specimens import Specimens
-from indexer.serve.tool_types import glossary
-from indexer.serve.tools import Tools
+from indexer.serve.refusals import Refusal, refusal_of
+from indexer.serve.search.columns import Trait, read_traits
+from indexer.serve.search.searching import Search, answer
+from indexer.serve.specimens.specimens import Specimens
+from indexer.serve.vectors.service import WARM_UP, Service, ServiceOptions
 from indexer.settings import Settings
 
 INSTRUCTIONS = (
@@ -117,7 +117,7 @@ def _sentence(error: ToolError) -> str | None:
             )
             return f"The arguments are not valid. {'; '.join([*fields][:5])}."
         case Refusal() | UserError() | FontError() | psycopg.Error() as known:
-            return refusals.of(known).message
+            return refusal_of(known).message
         case None:  # no such tool, or argument
             return str(error)
     return None

@@ -19,9 +19,9 @@ from pebble import ProcessExpired
 from indexer.bounded import FontProcesses
 from indexer.errors import FontError, UserError
 from indexer.fetch.files import FetchedFile, FontFiles
-from indexer.serve.fetching import Fetching
-from indexer.serve.opened import Face, cut_woff2, draw_sheet, draw_text, ready
 from indexer.serve.refusals import Refusal
+from indexer.serve.specimens.fetching import Fetching
+from indexer.serve.specimens.opened import Face, cut_woff2, draw_sheet, draw_text, ready
 from indexer.sheet.line import LINE_VERSION, SetLine, Told
 from indexer.sheet.render import SheetSpec
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from indexer.serve.answers import ERRORS, json_of
-from indexer.serve.callers import unless_gone
-from indexer.serve.images import Pictures
+from indexer.serve.http.answers import ERRORS, json_of
+from indexer.serve.http.callers import unless_gone
 from indexer.serve.refusals import Refusal
-from indexer.serve.searching import MAX_QUERY, Search, answer
-from indexer.serve.service import Service
+from indexer.serve.search.answer import SearchAnswer
+from indexer.serve.search.searching import MAX_QUERY, Search, answer
+from indexer.serve.vectors.images import Pictures
+from indexer.serve.vectors.service import Service
 from indexer.weights import Fusion
 
 
@@ -36,76 +37,6 @@ class SearchRequest(BaseModel):
     filter: dict[str, Any] | None = Field(None, description="As match_fonts_hybrid takes it.")
     limit: int = Field(20, ge=1, le=100)
     offset: int = Field(0, ge=0, le=400)
-
-
-class Reason(BaseModel):
-    phrase: str
-    trait: str
-    value: float
-    word: str
-
-
-class FoundFont(BaseModel):
-    id: UUID
-    name: str
-    category: str | None
-    description: str | None
-    tags: list[str] | None
-    source: str | None
-    files: dict[str, Any] | None
-    license: str | None
-    styles: dict[str, Any] | None
-    traits: dict[str, Any] | None
-    subsets: list[str]
-    score: float | None
-    text_similarity: float | None
-    text_rank: int | None
-    vl_similarity: float | None
-    vl_rank: int | None
-    full_text_similarity: float | None
-    full_text_rank: int | None
-    why: list[Reason] = Field(description="Which measurements answer which words.")
-
-
-class Phrase(BaseModel):
-    phrase: str
-    means: dict[str, float]
-
-
-class UnknownWord(BaseModel):
-    word: str
-    near: list[str]
-
-
-class LegState(BaseModel):
-    model: str | None
-    asked: bool
-    why_not: str | None
-
-
-class Legs(BaseModel):
-    text: LegState
-    vl: LegState
-    words: LegState
-
-
-class Milliseconds(BaseModel):
-    embedding: float
-    rpc: float
-    rendering: float = Field(description="Of this answer; pictures tell theirs in Server-Timing.")
-    total: float
-
-
-class SearchAnswer(BaseModel):
-    fonts: list[FoundFont]
-    exactness: Literal["scanned", "likely", "unproven"] | None
-    strategy: Literal["exact", "index"] | None
-    understood: list[Phrase] | None = Field(description="null: the embedder reads everything.")
-    not_understood: list[UnknownWord]
-    legs: Legs
-    alpha: float
-    notices: list[str]
-    milliseconds: Milliseconds
 
 
 def search_router(service: Service, pictures: Pictures) -> APIRouter:
