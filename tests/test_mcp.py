@@ -26,8 +26,8 @@ from indexer.fontfile import open_font
 from indexer.search import match
 from indexer.sheet.render import render_sheet
 from tests.fix_mcp import COMMAND, Assistant, converse, environment
-from tests.fix_serve import hide
 from tests.fix_service import fill
+from tests.fix_visitors import hide
 
 SQL_README = (Path(__file__).parent.parent / "sql/README.md").read_text(encoding="utf-8")
 pytestmark = pytest.mark.slow  # each starts a server

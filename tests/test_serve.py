@@ -34,8 +34,8 @@ from indexer.serve.refusals import Refusal
 from indexer.settings import Settings
 from indexer.spaces import padded
 from tests.fix_postgrest import until
-from tests.fix_serve import hide
 from tests.fix_service import KEY, Running, fill, serving
+from tests.fix_visitors import hide
 
 QUERY = "high contrast serif"
 MEASURED = MeasuredTraits()

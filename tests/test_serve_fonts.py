@@ -44,7 +44,7 @@ from indexer.serve.specimens.specimens import Specimens, Wanted
 from indexer.serve.vectors.service import Service, ServiceOptions
 from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec, render_sheet
-from tests.fix_serve import HIDDEN, hide
+from tests.fix_visitors import HIDDEN, hide
 from tests.test_sheet import build, letters
 
 CDN = "https://cdn.jsdelivr.net/fontsource/fonts"

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
-from indexer.embed.qwen.handle import CardLost, CardProcess
 from indexer.embed.qwen.limits import Limits
 from indexer.embed.qwen.messages import Order, Ready
+from indexer.embed.qwen.process import CardLost, CardProcess
 from indexer.errors import UserError
 
 LOOK = 0.5  # seconds between looks at whether it hangs

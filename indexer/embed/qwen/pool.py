@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from statistics import fmean
 
 from indexer.embed.qwen.card import Card
-from indexer.embed.qwen.handle import CardProcess
+from indexer.embed.qwen.process import CardProcess
 from indexer.errors import EmbedderUnavailable
 
 
