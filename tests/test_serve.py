@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -29,6 +30,7 @@ from indexer.embed.service import announcement
 from indexer.embed.service.sheets import RemoteVL, reported
 from indexer.errors import UserError
 from indexer.search import match
+from indexer.serve import reading, service
 from indexer.serve.access import Access
 from indexer.serve.refusals import Refusal
 from indexer.settings import Settings
@@ -138,6 +140,17 @@ def client(running: Running) -> Iterator[openai.OpenAI]:
         ) as client,
     ):
         yield client
+
+
+def test_long_lists_leave_room_for_each_other_and_for_queries(running: Running) -> None:
+    with ThreadPoolExecutor(4) as callers:
+        lists = [
+            callers.submit(running.post, "/embed", texts=[f"bold {n} {at}" for at in range(256)])
+            for n in range(3)
+        ]
+        query = callers.submit(running.post, "/embed", text="a bold query between them")
+        assert [call.result().status_code for call in [*lists, query]] == [200] * 4
+        assert [len(call.result().json()["embeddings"]) for call in lists] == [256] * 3
 
 
 def test_openais_client_gets_vectors(client: openai.OpenAI) -> None:
@@ -536,6 +549,33 @@ def test_a_service_takes_only_its_own_announcement_along(tmp_path: Path) -> None
         first.__exit__(None, None, None)
         (found,) = announcement.found(tmp_path)
         assert found.base_url == "http://[::1]:8700/v1"
+
+
+# --- a database that hangs
+
+
+def test_a_database_that_hangs_holds_up_nothing_else(
+    running: Running, filled: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "MAX_ANSWER_SECONDS", 3.0)
+    searches = 40  # more than there are threads
+    with ThreadPoolExecutor(searches) as callers, filled.connect() as admin, admin.transaction():
+        admin.execute("lock table public.fonts in access exclusive mode")
+        calls = [callers.submit(running.post, "/search", query="bold") for _ in range(searches)]
+        time.sleep(0.5)
+        began = time.monotonic()
+        assert running.post("/img/embed", input="no picture").status_code == 422
+        assert running.post("/txt/embed", input="bold").status_code == 200
+        assert time.monotonic() - began < 1.5
+        monkeypatch.setattr(service, "FRESH_SECONDS", 0)
+        monkeypatch.setattr(service, "MOMENT_SECONDS", 0.1)
+        health = running.http.get("/health")
+        assert (health.status_code, health.json()["status"]) == (200, "ok")
+        assert "did not answer in time" in health.json()["notice"]
+        for call in calls:
+            assert call.result().status_code == 503
+            assert call.result().headers["retry-after"] == "5"
+    until(lambda: running.post("/search", query="bold").status_code == 200)
 
 
 # --- visitors

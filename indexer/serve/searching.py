@@ -67,7 +67,9 @@ async def answer(service: Service, wanted: Search) -> dict[str, Any]:
     began = time.perf_counter()
     asked = await _embedded(service, wanted)
     embedded = time.perf_counter()
-    found, searched, body, done = await asyncio.to_thread(_answered, service, wanted, asked)
+    found, searched, body, done = await service.reader.answer(
+        lambda: _answered(service, wanted, asked)
+    )
     if found.serving["text"] and not service.fits("text", found.serving):
         await service.follow_text()
     body["milliseconds"] = {
