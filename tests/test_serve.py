@@ -280,6 +280,32 @@ def test_the_neighbours_of_a_font(running: Running) -> None:
     assert all(font["traits"]["contrast"] < width for font in lower)
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        """traits = traits || '{"other": 123456789012345678901234567890}'""",
+        "traits = jsonb_build_object('contrast', 1e400, 'is_text', 'no', 'weight', true)",
+        """traits = '{"contrast": "much", "weight": -1e300, "version": {}}'""",
+        "traits = '[1]', styles = '3'",
+        """styles = '{"weights": [1e400, "x", null, 123456789012345678901234567890]}'""",
+        "styles = (repeat('[', 500) || repeat(']', 500))::jsonb",
+        """files = '{"400": "http://[none", "700": 5}'""",
+    ],
+)
+def test_a_row_that_others_wrote_oddly_spoils_no_answer(filled: Database, odd: str) -> None:
+    with filled.open() as connection:
+        (font,) = connection.execute(
+            f"update public.fonts set {odd} where name = 'Family 1' returning id"
+        ).fetchone() or (None,)
+    with serving(filled) as running:  # which searches before it says that it is ready
+        for asked in ({}, {"query": "high contrast serif family"}):
+            found = running.post("/search", **asked)
+            assert found.status_code == 200
+            assert str(font) in {font["id"] for font in found.json()["fonts"]}
+        assert running.http.get(f"/fonts/{font}").json()["name"] == "Family 1"
+        assert running.post("/facets").json()["total"] == 6
+
+
 @pytest.mark.parametrize("license_", ["100%", "%s", "%(a)s %%"])
 def test_a_percent_sign_in_a_filter_is_no_placeholder(
     running: Running, filled: Database, license_: str

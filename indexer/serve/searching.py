@@ -20,6 +20,7 @@ from indexer.embed.protocol import Query, Understanding, Vector
 from indexer.search import Hit
 from indexer.serve.refusals import Refusal
 from indexer.serve.service import Service, Serving
+from indexer.serve.visible import object_or_none
 from indexer.serve.why import Reason, reasons
 from indexer.spaces import Leg
 from indexer.weights import Fusion
@@ -215,7 +216,12 @@ def _by_name(connection: Connection, wanted: Search) -> list[dict[str, Any]]:
 
 def _details(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
     with connection.cursor(row_factory=dict_row) as cursor:
-        return {row["id"]: row for row in cursor.execute(DETAILS, [list(ids)])}
+        return {
+            row["id"]: {
+                **row, "styles": object_or_none(row["styles"]), "traits": object_or_none(row["traits"])
+            }
+            for row in cursor.execute(DETAILS, [list(ids)])
+        }  # fmt: skip
 
 
 def _told(service: Service, wanted: Search, found: _Found) -> dict[str, Any]:
