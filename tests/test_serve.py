@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -29,8 +30,10 @@ from indexer.embed.service import announcement
 from indexer.embed.service.sheets import RemoteVL, reported
 from indexer.errors import UserError
 from indexer.search import match
+from indexer.serve import reading
 from indexer.serve.http.access import Access
 from indexer.serve.refusals import Refusal
+from indexer.serve.vectors import service
 from indexer.settings import Settings
 from indexer.spaces import padded
 from tests.fix_postgrest import until
@@ -138,6 +141,17 @@ def client(running: Running) -> Iterator[openai.OpenAI]:
         ) as client,
     ):
         yield client
+
+
+def test_long_lists_leave_room_for_each_other_and_for_queries(running: Running) -> None:
+    with ThreadPoolExecutor(4) as callers:
+        lists = [
+            callers.submit(running.post, "/embed", texts=[f"bold {n} {at}" for at in range(256)])
+            for n in range(3)
+        ]
+        query = callers.submit(running.post, "/embed", text="a bold query between them")
+        assert [call.result().status_code for call in [*lists, query]] == [200] * 4
+        assert [len(call.result().json()["embeddings"]) for call in lists] == [256] * 3
 
 
 def test_openais_client_gets_vectors(client: openai.OpenAI) -> None:
@@ -265,6 +279,32 @@ def test_the_neighbours_of_a_font(running: Running) -> None:
     ).json()["fonts"]
     assert lower
     assert all(font["traits"]["contrast"] < width for font in lower)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        """traits = traits || '{"other": 123456789012345678901234567890}'""",
+        "traits = jsonb_build_object('contrast', 1e400, 'is_text', 'no', 'weight', true)",
+        """traits = '{"contrast": "much", "weight": -1e300, "version": {}}'""",
+        "traits = '[1]', styles = '3'",
+        """styles = '{"weights": [1e400, "x", null, 123456789012345678901234567890]}'""",
+        "styles = (repeat('[', 500) || repeat(']', 500))::jsonb",
+        """files = '{"400": "http://[none", "700": 5}'""",
+    ],
+)
+def test_a_row_that_others_wrote_oddly_spoils_no_answer(filled: Database, odd: str) -> None:
+    with filled.open() as connection:
+        (font,) = connection.execute(
+            f"update public.fonts set {odd} where name = 'Family 1' returning id"
+        ).fetchone() or (None,)
+    with serving(filled) as running:  # which searches before it says that it is ready
+        for asked in ({}, {"query": "high contrast serif family"}):
+            found = running.post("/search", **asked)
+            assert found.status_code == 200
+            assert str(font) in {font["id"] for font in found.json()["fonts"]}
+        assert running.http.get(f"/fonts/{font}").json()["name"] == "Family 1"
+        assert running.post("/facets").json()["total"] == 6
 
 
 @pytest.mark.parametrize("license_", ["100%", "%s", "%(a)s %%"])
@@ -550,6 +590,33 @@ def test_a_service_takes_only_its_own_announcement_along(tmp_path: Path) -> None
         first.__exit__(None, None, None)
         (found,) = announcement.found(tmp_path)
         assert found.base_url == "http://[::1]:8700/v1"
+
+
+# --- a database that hangs
+
+
+def test_a_database_that_hangs_holds_up_nothing_else(
+    running: Running, filled: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "MAX_ANSWER_SECONDS", 3.0)
+    searches = 40  # more than there are threads
+    with ThreadPoolExecutor(searches) as callers, filled.connect() as admin, admin.transaction():
+        admin.execute("lock table public.fonts in access exclusive mode")
+        calls = [callers.submit(running.post, "/search", query="bold") for _ in range(searches)]
+        time.sleep(0.5)
+        began = time.monotonic()
+        assert running.post("/img/embed", input="no picture").status_code == 422
+        assert running.post("/txt/embed", input="bold").status_code == 200
+        assert time.monotonic() - began < 1.5
+        monkeypatch.setattr(service, "FRESH_SECONDS", 0)
+        monkeypatch.setattr(service, "MOMENT_SECONDS", 0.1)
+        health = running.http.get("/health")
+        assert (health.status_code, health.json()["status"]) == (200, "ok")
+        assert "did not answer in time" in health.json()["notice"]
+        for call in calls:
+            assert call.result().status_code == 503
+            assert call.result().headers["retry-after"] == "5"
+    until(lambda: running.post("/search", query="bold").status_code == 200)
 
 
 # --- visitors

@@ -13,6 +13,7 @@ from indexer.serve.refusals import Refusal
 from indexer.serve.vectors.query_vectors import QueryVectors
 
 T = TypeVar("T")
+AT_ONCE = 64  # of one caller: two calls of a card
 LEFT = 499  # nginx's, for the log: nobody reads this answer
 
 
@@ -33,8 +34,17 @@ async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
 async def all_of(
     vectors: QueryVectors, queries: Sequence[Query], *, low_priority: bool = False
 ) -> list[Vector]:
-    """One vector per query, in order. Raises the first of what any of them raises."""
-    tasks = [asyncio.create_task(vectors.of(query, low_priority=low_priority)) for query in queries]
+    """One vector per query, in order. Raises the first of what any of them raises.
+
+    A few at once, so that those of others come between, and that a long list alone does not fill the queue.
+    """
+    turn = asyncio.Semaphore(AT_ONCE)
+
+    async def vector_of(query: Query) -> Vector:
+        async with turn:
+            return await vectors.of(query, low_priority=low_priority)
+
+    tasks = [asyncio.create_task(vector_of(query)) for query in queries]
     try:
         return await asyncio.gather(*tasks)
     finally:

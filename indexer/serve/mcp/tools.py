@@ -99,7 +99,7 @@ class Tools:
             with self._service.reader.visitor() as connection:
                 return _id(connection, font)
 
-        similar_to = await asyncio.to_thread(read)
+        similar_to = await self._service.reader.answer(read)
         wanted = Search(
             similar_to=similar_to, filter=filter, limit=count, offset=offset, alpha=alpha
         )
@@ -119,7 +119,7 @@ class Tools:
                 found = visible_font(connection, _id(connection, font))
                 return found, facets.percentiles(connection, self._columns, found.traits or {})
 
-        found, percentiles = await asyncio.to_thread(read)
+        found, percentiles = await self._service.reader.answer(read)
         pictures, notices = await self._sheets([found.id] if sheet else [])
         details = FontDetails(
             **{name: getattr(found, name) for name in (
@@ -164,7 +164,7 @@ class Tools:
             with self._service.reader.visitor() as connection:
                 return visible_font(connection, font)
 
-        found = await asyncio.to_thread(read)
+        found = await self._service.reader.answer(read)
         if found.url is None:
             return found.name, "Its row names no file that could be drawn."
         try:

@@ -167,7 +167,7 @@ class Columns:
                 self._put(slot, row)
                 found.append(slot)
                 traits = row[-1] if isinstance(row[-1], dict) else {}
-                measured.append([_number(traits.get(trait.name)) for trait in self.traits])
+                measured.append([number(traits.get(trait.name)) for trait in self.traits])
             if found:
                 self._measured[found] = measured
             self._versions[chunk] = versions[first : first + CHUNK]
@@ -197,8 +197,8 @@ def _decoded(text: str) -> list[Any]:
 
 def _styles(styles: Mapping[str, Any]) -> dict[str, list[str | int]]:
     """As filter.styles of the database reads them."""
-    weights = {int(w) for w in _list(styles.get("weights")) if not math.isnan(_number(w))}
-    axes, span = _list(styles.get("axes")), [_number(w) for w in _list(styles.get("weight"))]
+    weights = {int(w) for w in _list(styles.get("weights")) if not math.isnan(number(w))}
+    axes, span = _list(styles.get("axes")), [number(w) for w in _list(styles.get("weight"))]
     if "wght" in axes and len(span) == 2:
         weights |= {weight for weight in HUNDREDS if span[0] <= weight <= span[1]}
     return {
@@ -212,7 +212,7 @@ def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _number(value: object) -> float:
+def number(value: object) -> float:
     """NaN for what is no number, or none that a float holds; true is 1."""
     try:
         return float(value) if isinstance(value, int | float) else math.nan

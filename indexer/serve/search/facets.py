@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
@@ -12,7 +13,7 @@ from psycopg.types.json import Jsonb
 
 from indexer.database.connect import Connection
 from indexer.serve.reading import DatabaseUnavailable, Reader
-from indexer.serve.search.columns import Columns, Mask, Trait, Visible
+from indexer.serve.search.columns import Columns, Mask, Trait, Visible, number
 
 BINS = 20
 MAX_TAGS = 30
@@ -86,9 +87,9 @@ def percentiles(
         visible = columns.of(connection, [])
         places = {}
         for at, trait in enumerate(columns.traits):
-            own, others = traits.get(trait.name), visible.traits[:, at]
+            own, others = number(traits.get(trait.name)), visible.traits[:, at]
             known = others[~np.isnan(others)]
-            if isinstance(own, int | float) and known.size:
+            if not math.isnan(own) and known.size:
                 below, ties = (known < own).sum(), (known == own).sum()
                 places[trait.name] = round(float((below + ties / 2) / known.size), 4)
     return places

@@ -19,6 +19,7 @@ from indexer.database.connect import Connection
 from indexer.embed.protocol import Query, Understanding, Vector
 from indexer.search import Hit
 from indexer.serve.refusals import Refusal
+from indexer.serve.search.visible import object_or_none
 from indexer.serve.search.why import Reason, reasons
 from indexer.serve.vectors.service import Service, Serving
 from indexer.spaces import Leg
@@ -67,7 +68,9 @@ async def answer(service: Service, wanted: Search) -> dict[str, Any]:
     began = time.perf_counter()
     asked = await _embedded(service, wanted)
     embedded = time.perf_counter()
-    found, searched, body, done = await asyncio.to_thread(_answered, service, wanted, asked)
+    found, searched, body, done = await service.reader.answer(
+        lambda: _answered(service, wanted, asked)
+    )
     if found.serving["text"] and not service.fits("text", found.serving):
         await service.follow_text()
     body["milliseconds"] = {
@@ -213,7 +216,12 @@ def _by_name(connection: Connection, wanted: Search) -> list[dict[str, Any]]:
 
 def _details(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
     with connection.cursor(row_factory=dict_row) as cursor:
-        return {row["id"]: row for row in cursor.execute(DETAILS, [list(ids)])}
+        return {
+            row["id"]: {
+                **row, "styles": object_or_none(row["styles"]), "traits": object_or_none(row["traits"])
+            }
+            for row in cursor.execute(DETAILS, [list(ids)])
+        }  # fmt: skip
 
 
 def _told(service: Service, wanted: Search, found: _Found) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -34,11 +35,27 @@ class VisibleFont:
     traits: dict[str, Any] | None
     url: str | None  # of the file that is drawn
 
+    def __post_init__(self) -> None:
+        for name in ("styles", "traits"):  # which may be any JSON
+            object.__setattr__(self, name, object_or_none(getattr(self, name)))
+
     @property
     def addresses(self) -> dict[str, str]:
         """Of its files, by weight; what has another form is omitted."""
         given = self.files if isinstance(self.files, dict) else {}
-        return {key: value for key, value in given.items() if isinstance(value, str)}
+        return {key: value for key, value in given.items() if _is_address(value)}
+
+
+def object_or_none(value: object) -> dict[str, Any] | None:
+    """What a column of jsonb holds, where that is an object."""
+    return value if isinstance(value, dict) else None
+
+
+def _is_address(value: object) -> bool:
+    try:
+        return isinstance(value, str) and bool(urlsplit(value).scheme)
+    except ValueError:  # square brackets that hold no IPv6 address
+        return False
 
 
 def visible_font(connection: Connection, font_id: UUID) -> VisibleFont:

@@ -29,7 +29,8 @@ def reasons(understanding: Understanding | None, traits: Mapping[str, Any] | Non
     if understanding is None or not traits:
         return []
     found: dict[str, Reason] = {}
-    places = positions(Traits.from_json(dict(traits)))
+    measured = Traits.from_json(dict(traits))
+    places = positions(measured)
     for phrase, weights in understanding.phrases:
         for key, weight in weights.items():
             axis = key.removesuffix(MIDDLE)
@@ -38,10 +39,10 @@ def reasons(understanding: Understanding | None, traits: Mapping[str, Any] | Non
                 continue
             wanted = 0.0 if key.endswith(MIDDLE) else weight
             if _agree(wanted, place):
-                value = traits.get(axis)
-                measured = float(value) if isinstance(value, int | float) else place
+                value = getattr(measured, axis, None)
+                value = place if value is None else float(value)
                 found[axis] = Reason(
-                    phrase=phrase, trait=axis, value=round(measured, 3), word=_word(axis, place)
+                    phrase=phrase, trait=axis, value=round(value, 3), word=_word(axis, place)
                 )
     return list(found.values())
 

@@ -22,6 +22,7 @@ from indexer.settings import Settings
 from indexer.spaces import SERVING_COLUMN, Leg, Space
 
 WARM_UP = "regular serif, xyzzy"  # a word that is not known costs most
+MOMENT_SECONDS = 3.0  # for which it is waited for what serves, where nothing is searched
 FRESH_SECONDS = 5.0  # in which the database is not asked again what serves
 SECONDS_BETWEEN_TRIES = 10.0  # to load an embedder that is not available
 
@@ -102,7 +103,7 @@ class Service:
     async def known_mismatch(self) -> str | None:
         """By what serves now, or a few seconds ago. Raises DatabaseUnavailable."""
         if time.monotonic() - self._read_at > FRESH_SECONDS:
-            await asyncio.to_thread(self.refresh_serving)
+            await self.reader.answer(self.refresh_serving, seconds=MOMENT_SECONDS)
         return self.mismatch(self.serving)
 
     def refresh_serving(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from datetime import datetime
 from typing import Any, Literal
@@ -114,7 +113,7 @@ def facets_router(service: Service, columns: Columns) -> APIRouter:
     async def counts(body: FacetsRequest) -> Response:
         """How many fonts each filter would leave, and how each measurement is spread."""
         began = time.perf_counter()
-        answer = await asyncio.to_thread(_counted, service, columns, body.filter or {})
+        answer = await service.reader.answer(lambda: _counted(service, columns, body.filter or {}))
         milliseconds = (time.perf_counter() - began) * 1000
         return json_of(answer, {"Server-Timing": f"facets;dur={milliseconds:.1f}"})
 
@@ -123,7 +122,7 @@ def facets_router(service: Service, columns: Columns) -> APIRouter:
         """Spaces, embedder, the last run and what failed."""
         vl = service.legs.get("vl")
         answer = {
-            **await asyncio.to_thread(panel.read, service.reader),
+            **await service.reader.answer(lambda: panel.read(service.reader)),
             "device": vl.embedder.device if vl else None,
             "embedder": {
                 "model": vl.embedder.model.name if vl else None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import Annotated, Any
 from uuid import UUID
@@ -69,9 +68,12 @@ def fonts_router(reader: Reader, specimens: Specimens, columns: Columns) -> APIR
     """Every route reads the font's row as a visitor, also where the answer is kept in memory."""
     router = APIRouter(prefix="/fonts", tags=["fonts"], responses=ERRORS)
 
-    def row(font_id: UUID) -> VisibleFont:
-        with reader.visitor() as connection:
-            return visible_font(connection, font_id)
+    async def row(font_id: UUID) -> VisibleFont:
+        def read() -> VisibleFont:
+            with reader.visitor() as connection:
+                return visible_font(connection, font_id)
+
+        return await reader.answer(read)
 
     async def specimen(request: Request, font: VisibleFont, wanted: Wanted) -> Response:
         began = time.perf_counter()
@@ -103,7 +105,7 @@ def fonts_router(reader: Reader, specimens: Specimens, columns: Columns) -> APIR
                 found = visible_font(connection, font_id)
                 return found, facets.percentiles(connection, columns, found.traits or {})
 
-        return json_of(_told(*await asyncio.to_thread(read)))
+        return json_of(_told(*await reader.answer(read)))
 
     @router.get(
         "/{font_id}/text",
@@ -123,7 +125,7 @@ def fonts_router(reader: Reader, specimens: Specimens, columns: Columns) -> APIR
         is shown: all of the `text`, the `partial` text that the font has (or that has room), or a
         `sample` of its own script where it has none.
         """
-        found = await asyncio.to_thread(row, font_id)
+        found = await row(font_id)
         wanted = Wanted.text(text, size=size, scale=round(scale, 2))
         return await unless_gone(request, specimen(request, found, wanted))
 
@@ -134,7 +136,7 @@ def fonts_router(reader: Reader, specimens: Specimens, columns: Columns) -> APIR
     )
     async def sheet(request: Request, font_id: UUID) -> Response:
         """The glyph sheet that vision-language embedders see, 1024 by 512 pixels."""
-        found = await asyncio.to_thread(row, font_id)
+        found = await row(font_id)
         return await unless_gone(request, specimen(request, found, Wanted.sheet()))
 
     @router.get(
@@ -147,7 +149,7 @@ def fonts_router(reader: Reader, specimens: Specimens, columns: Columns) -> APIR
     )
     async def woff2(request: Request, font_id: UUID, text: Text = ASCII) -> Response:
         """The regular file cut down to the text's characters, where the font's license permits it."""
-        found = await asyncio.to_thread(row, font_id)
+        found = await row(font_id)
         if not permits_subsets(found.license):
             raise Refusal(
                 403, "The font's license is not known to permit this. Its pictures are at …/text."
