@@ -98,12 +98,13 @@ class _Found:
 def _answered(
     service: Service, wanted: Search, asked: Asked
 ) -> tuple[_Found, float, dict[str, Any], float]:
-    """What was found, and the body that tells it, each with when it was there."""
+    """What was found, and the body that tells it, each with when it was there.
+
+    In a thread, the body too: to read a long query takes a while.
+    """
     found = _found(service, wanted, asked)
     searched = time.perf_counter()
-    body = _told(
-        service, wanted, found
-    )  # reading a long query takes a while, so not in the event loop
+    body = _told(service, wanted, found)
     return found, searched, body, time.perf_counter()
 
 
