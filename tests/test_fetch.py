@@ -472,7 +472,7 @@ def test_pipes_folders_and_files_of_other_hosts_are_not_read(
     os.mkfifo(tmp_path / "pipe")
     files = FontFiles(cache, allow_file=True)
     for url in [
-        (tmp_path / "pipe").as_uri(), tmp_path.as_uri(), "file:///dev/zero", "file:relative",
+        (tmp_path / "pipe").as_uri(), tmp_path.as_uri(), "file:///dev/zero", "file:///proc/kmsg", "file:relative",
         "file://host.example/etc/hosts", f"{tmp_path.as_uri()}/none.ttf", "file:///a%00b",
         "file:///" + "a" * 5000,
     ]:  # fmt: skip

@@ -305,7 +305,7 @@ def test_an_id_that_is_none_or_of_no_font_is_refused(shown: Page) -> None:
 
 @pytest.mark.parametrize(
     ("data", "status"),
-    [(b"no font at all", 422), (ParametricFont().build()[:3000], 422), (b"", 422), (None, 404),
+    [(b"no font at all", 422), (ParametricFont().build()[:3000], 422), (b"", 404), (None, 404),
      (build(dict.fromkeys("Ham", letters("")[" "])), 422)],
     ids=["noise", "cut short", "empty", "missing", "blank"],
 )  # fmt: skip

@@ -217,6 +217,10 @@ class FontFiles:
         try:
             if not path.is_file():  # also a device or a pipe, which has no end
                 raise FontError("fetch", f"The file {path.name} is not there, or not a plain file.")
+            if (
+                path.stat().st_size == 0
+            ):  # as those of /proc are told to be, some of which have no end
+                raise FontError("fetch", f"The file {path.name} is empty.")
             if path.stat().st_size > limit:
                 raise FontError("fetch", f"The file {path.name} is larger than {limit:,} bytes.")
             digest, size = hash_file(path)

@@ -53,6 +53,7 @@ class Batcher:
         self._seconds: dict[Kind, float] = {}  # of one, the mean of the last calls
         self._queues: dict[Kind, asyncio.Queue[_Waiting]] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._closed = False
         self._threads = ThreadPoolExecutor(
             QUERY_CALLS + embedder.parallel, thread_name_prefix="embed"
         )
@@ -68,7 +69,8 @@ class Batcher:
         self._tasks += [asyncio.create_task(self._work(kind, call)) for _ in range(calls)]
 
     async def close(self) -> None:
-        """What still waits is refused."""
+        """What still waits, or is computed, is given up; nothing more is taken."""
+        self._closed = True
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:
@@ -76,7 +78,7 @@ class Batcher:
                 await task
         for queue in self._queues.values():
             while not queue.empty():
-                _settle(queue.get_nowait(), Refusal(503, "The service is shutting down."))
+                _settle(queue.get_nowait(), _closed())
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def embed(self, query: Query, *, low_priority: bool = False) -> Vector:
@@ -88,6 +90,8 @@ class Batcher:
         own = query.instruction == self._embedder.model.document_instruction
         is_document = low_priority and own and self._embedder.reads_images
         kind: Kind = "documents" if is_document else "queries"
+        if self._closed:  # nobody would take it from the queue
+            raise _closed()
         waiting = _Waiting(query=query, answer=asyncio.get_running_loop().create_future())
         try:
             self._queues[kind].put_nowait(waiting)
@@ -130,6 +134,10 @@ class Batcher:
             for waiting in batch:
                 _settle(waiting, error)
             return
+        except asyncio.CancelledError:  # by close()
+            for waiting in batch:
+                _settle(waiting, _closed())
+            raise
         except Exception as error:  # noqa: BLE001 - an input that no embedder foresaw
             if len(batch) == 1:
                 _settle(batch[0], error)
@@ -152,6 +160,10 @@ class Batcher:
         documents = [Document(text=query.text, sheet=query.image) for query in queries]
         results = self._embedder.embed_documents(documents)
         return [UserError(r.message) if isinstance(r, FontError) else r for r in results]
+
+
+def _closed() -> EmbedderUnavailable:
+    return EmbedderUnavailable("The model is being exchanged, or the service ends. Try again.")
 
 
 def _settle(waiting: _Waiting, result: Result | Exception) -> None:
