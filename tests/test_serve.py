@@ -473,6 +473,14 @@ def test_a_body_that_is_too_large_is_refused(running: Running) -> None:
     assert untold.status_code == 413
 
 
+def test_more_text_than_a_request_may_hold_is_refused(running: Running) -> None:
+    texts = ["serif " * 1000] * 50
+    for path, body in [("/embed", {"texts": texts}), ("/txt/embed", {"input": texts})]:
+        answer = running.http.post(path, json=body)
+        assert answer.status_code == 413
+        assert "more than 256,000 characters" in answer.json()["error"]["message"]
+
+
 def test_a_picture_that_would_explode_is_refused(running: Running) -> None:
     bomb = picture(6000, 6000)
     assert len(bomb) < 500_000

@@ -13,6 +13,7 @@ from indexer.serve.refusals import Refusal
 from indexer.serve.vectors.query_vectors import QueryVectors
 
 T = TypeVar("T")
+MAX_CHARACTERS = 256_000  # of all texts of a request: a second or so of one who reads words
 AT_ONCE = 64  # of one caller: two calls of a card
 LEFT = 499  # nginx's, for the log: nobody reads this answer
 
@@ -34,10 +35,12 @@ async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
 async def all_of(
     vectors: QueryVectors, queries: Sequence[Query], *, low_priority: bool = False
 ) -> list[Vector]:
-    """One vector per query, in order. Raises the first of what any of them raises.
+    """One vector per query, in order. Raises the first of what any of them raises, and Refusal (413).
 
     A few at once, so that those of others come between, and that a long list alone does not fill the queue.
     """
+    if sum(len(query.text or "") for query in queries) > MAX_CHARACTERS:
+        raise Refusal(413, f"The texts have more than {MAX_CHARACTERS:,} characters: send fewer.")
     turn = asyncio.Semaphore(AT_ONCE)
 
     async def vector_of(query: Query) -> Vector:
