@@ -31,6 +31,7 @@ def test_one_run_tells_speed_and_what_becomes_of_every_request(
 ) -> None:
     monkeypatch.setattr(serve, "CLIENTS", (1, 8))
     monkeypatch.setattr(serve, "SHEETS", 2)
+    monkeypatch.setattr(serve, "LONGER", 1)
     monkeypatch.setattr(serve_trouble, "SLICE_SECONDS", 0.5)
     done = CliRunner().invoke(
         main, ["bench", "serve", f"--model={checkpoint_folder}", "--devices=cpu",
