@@ -6,6 +6,8 @@ import logging
 import multiprocessing
 import signal
 from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
+from threading import Lock, Thread
 from typing import Any, TypeVar
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
@@ -18,28 +20,39 @@ Answer = TypeVar("Answer")
 
 
 class FontProcesses:
-    """A pool of processes. Thread-safe.
+    """A pool of processes, and another one where it broke. Thread-safe.
+
+    Pebble gives up a whole pool where a process ends between two calls, as when the machine is short
+    of memory and Linux picks it.
 
     seconds: what one call may take once a process has begun with it. max_bytes: of address space,
     per process.
     """
 
     def __init__(self, count: int, *, seconds: float, max_bytes: int = MAX_PROCESS_BYTES) -> None:
+        self._count = count
         self._seconds = seconds
+        self._max_bytes = max_bytes
         self._running: set[ProcessFuture[Any]] = set()
-        self._pool = ProcessPool(
-            count,
-            initializer=_start,
-            initargs=[max_bytes],
-            # fork would copy this process's threads and database connection
-            context=multiprocessing.get_context("spawn"),
-        )
+        self._guard = Lock()
+        self._closed = False
+        self._pool = self._made()
 
     def submit(self, function: Callable[..., Answer], *arguments: object) -> ProcessFuture[Answer]:
-        """A call under way; `explained` tells what its exceptions mean."""
-        future: ProcessFuture[Answer] = self._pool.schedule(
-            function, arguments, timeout=self._seconds
-        )
+        """A call under way; `explained` tells what its exceptions mean.
+
+        It ends in BrokenProcessPool where it may be made again, and is not to blame.
+        """
+        future: ProcessFuture[Answer]
+        with self._guard:
+            try:
+                future = self._pool.schedule(function, arguments, timeout=self._seconds)
+            except RuntimeError:
+                if self._closed:
+                    raise
+                Thread(target=_end, args=[self._pool], daemon=True).start()
+                self._pool = self._made()
+                future = self._pool.schedule(function, arguments, timeout=self._seconds)
         self._running.add(future)
         future.add_done_callback(self._running.discard)
         return future
@@ -50,8 +63,12 @@ class FontProcesses:
         Raises FontError (stage "render") for a call that crashed its process or exceeded the time
         or memory limit, and whatever the function raises.
         """
+        answer: Answer
         try:
-            answer: Answer = self.submit(function, *arguments).result()
+            try:
+                answer = self.submit(function, *arguments).result()
+            except BrokenProcessPool:
+                answer = self.submit(function, *arguments).result()
         except (TimeoutError, ProcessExpired, MemoryError) as error:
             raise self.explained(error) from None
         return answer
@@ -68,6 +85,8 @@ class FontProcesses:
 
     def close(self, *, now: bool = False) -> None:
         """Wait for what is under way, or end it."""
+        with self._guard:
+            self._closed = True
         if now:
             for future in list(self._running):
                 future.cancel()  # type: ignore[no-untyped-call]  # or the thread that waits for it holds up the exit
@@ -75,6 +94,20 @@ class FontProcesses:
         else:
             self._pool.close()  # type: ignore[no-untyped-call]
         self._pool.join()
+
+    def _made(self) -> ProcessPool:
+        return ProcessPool(
+            self._count,
+            initializer=_start,
+            initargs=[self._max_bytes],
+            # fork would copy this process's threads and database connection
+            context=multiprocessing.get_context("spawn"),
+        )
+
+
+def _end(pool: ProcessPool) -> None:
+    pool.stop()  # type: ignore[no-untyped-call]
+    pool.join()
 
 
 def _start(max_bytes: int) -> None:

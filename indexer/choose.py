@@ -62,7 +62,7 @@ def for_texts(
     """The embedder of the text leg and, for people, why. None where the leg is to be left alone."""
     service = text_service(settings)
     if choice == "none":
-        return None, "left alone, as told"
+        return None, "left alone, as requested"
     if choice == "provider" or (choice == "auto" and service is not None):
         if service is None:
             raise UserError(f"No text-embedding service is configured. {KEY_HINT}")
@@ -74,7 +74,7 @@ def for_texts(
     foreign = spaces.foreign_vectors(connection, "text")
     if choice == "auto" and foreign:
         return None, (
-            f"left alone: {foreign} vectors are the product's, and offline vectors do not mix with "
+            f"left alone: {foreign} vectors are your app's, and offline vectors do not mix with "
             f"them. {KEY_HINT}"
         )
     return offline, f"{offline.model.name}, offline: it matches spelling, not meaning. {KEY_HINT}"
@@ -112,8 +112,8 @@ def for_queries(space: Space, settings: Settings) -> Embedder:
         raise UserError(f"The text vectors are {space.model.name}'s. {KEY_HINT}")
     names = ", ".join(sorted({embedder.model.name for embedder in candidates}))
     raise UserError(
-        f"The active {space.leg} space was made by {space}, which is not at hand here "
-        f"(at hand: {names}). Fill and activate another space: indexer backfill, indexer spaces."
+        f"The active {space.leg} space was made by {space}, which is not available "
+        f"here ({names} are). Fill and activate another space: indexer backfill, indexer spaces."
     )
 
 
@@ -133,8 +133,8 @@ def of_model(
     )
     if source == model.name and model.revision.startswith("sha256:"):
         raise UserError(
-            f"The vl vectors were made by {model.name}, a folder of yours: say where it lies with "
-            "FONTSIGHT_VL_EMBEDDER. Or set VL_EMBEDDING_URL to a service that has it."
+            f"The vl vectors were made by {model.name}, a folder of yours: set FONTSIGHT_VL_EMBEDDER to "
+            "its path. Or set VL_EMBEDDING_URL to a service that has it."
         )
     checkpoint = _find(source, None if source != model.name else model.revision)
     found = checkpoint.model(model.dimension)

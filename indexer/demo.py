@@ -49,11 +49,11 @@ QUERIES = (
 class Answer:
     query: str
     hits: Sequence[Hit]
-    notes: Sequence[str]  # what was left out, and why
+    notes: Sequence[str]  # what was omitted, and why
 
 
 def fontsource_families(files: FontFiles, limit: int, say: Callable[[str], None]) -> list[Family]:
-    """The first families of Fontsource's whose file can be had. Raises UserError where none can."""
+    """The first families of Fontsource's whose file is available. Raises UserError where none is."""
     listing = read_listing(files)
     if listing.note:
         say(listing.note)
@@ -117,7 +117,7 @@ def _downloaded(
     limit: int,
     say: Callable[[str], None],
 ) -> list[Family]:
-    """The first families whose file can be had; those that cannot are said and passed over."""
+    """The first families whose file is available; the others are reported and skipped."""
     kept: list[CatalogEntry] = []
     missing: list[str] = []
     queue = iter(entries)
@@ -130,9 +130,9 @@ def _downloaded(
                 else:
                     missing.append(f"{entry.family}: {error.message}")
             if not kept:
-                raise UserError(f"No font file can be had. {missing[0]}")
+                raise UserError(f"No font file is available. {missing[0]}")
     if missing:
-        say(f"{len(missing)} families were passed over, the first: {missing[0]}")
+        say(f"{len(missing)} families were skipped, the first: {missing[0]}")
     return [entry.to_family() for entry in with_licenses(files, kept)]
 
 
@@ -145,7 +145,7 @@ def _fetch(files: FontFiles, entry: CatalogEntry) -> FontError | None:
 
 
 def _sheet(prepared: Preparer, url: str) -> bytes | None:
-    """None for a font that text alone found, because its file cannot be had or drawn."""
+    """None for a font that text alone found, because its file cannot be fetched or drawn."""
     try:
         return prepared.sheet(url)
     except FontError:

@@ -43,9 +43,8 @@ class Options(TypedDict, total=False):
     """What match_fonts_hybrid has defaults for; sql/0006_match_fonts_hybrid.sql says what they are."""
 
     query_text: str | None
-    alpha: (
-        float | None
-    )  # None, as for fusion and full_text_weight: as deployed for the serving spaces
+    # None, as for fusion and full_text_weight: as deployed for the serving spaces
+    alpha: float | None
     fusion: Fusion | None
     candidates: int | None
     filter: Mapping[str, Any] | None
@@ -135,11 +134,11 @@ class Fonts:
     """The fonts of a database, found as apps find them: by words, by a picture of letters, by likeness.
 
     url: of the database; None takes DATABASE_URL's, or the embedded Postgres. `say` gets a sentence
-    for each leg that a search leaves out; by default it is logged as a warning. Embedders are loaded
+    for each leg that a search omits; by default it is logged as a warning. Embedders are loaded
     by the first search and kept. It reads with the rights of the role that connects, and writes
     nothing. For one thread at a time.
 
-    Raises UserError where the database cannot be had.
+    Raises UserError where the database is not available.
     """
 
     def __init__(
@@ -192,8 +191,8 @@ class Fonts:
         """The best fonts for words, a picture (the bytes of an image file), or both.
 
         words is the share of the full-text leg; sql/README.md explains the others. A leg whose
-        embedder is not at hand, or does not understand the query, is left out; if all are, only words
-        are searched for.
+        embedder is not available, or does not understand the query, is omitted; if all are, only
+        words are searched.
 
         Raises UserError where there is nothing to search for, or nothing here reads the picture;
         psycopg.errors.InvalidParameterValue as `match` does.
@@ -209,7 +208,7 @@ class Fonts:
                     continue  # another space began to serve while the query was embedded
                 text, vl = self._vectors(given, asked, alpha)
                 if text is None and vl is None:
-                    self._say("No vector is left to rank by, so only its words are searched for.")
+                    self._say("No vector is left to rank by, so only words are searched.")
                     words = 1.0
                 return match(
                     self._connection, text=text, vl=vl, count=count, threshold=threshold,
@@ -242,7 +241,7 @@ class Fonts:
     ) -> Vector:
         """A query's vector in the vl space that serves: float32, of shape (dimension,), of length 1.
 
-        instruction: None takes the space's. Raises UserError where it cannot be had.
+        instruction: None takes the space's. Raises UserError where no embedder gives it.
         """
         query = Query(text=text, image=image, instruction=instruction)
         if query.empty:
@@ -270,11 +269,11 @@ class Fonts:
         if space is None:
             theirs = spaces.foreign_vectors(self._connection, leg)
             why = (
-                f"its vectors are the product's. {choose.KEY_HINT} Then"
+                f"its vectors are your app's. {choose.KEY_HINT} Then run"
                 if theirs
-                else "it has no vectors yet."
+                else "it has no vectors yet. Run"
             )
-            return _Asked(space=None, why_not=f"{why} run: indexer backfill")
+            return _Asked(space=None, why_not=f"{why}: indexer backfill")
         try:
             return _Asked(space=space, vector=only(self._embedder(space).embed_queries([query])))
         except UserError as error:
@@ -298,13 +297,13 @@ class Fonts:
             if found.why_not is not None:
                 if query.image is not None and leg == "vl":
                     raise UserError(found.why_not)
-                self._say(f"{leg} leg left out: {found.why_not}")
+                self._say(f"{leg} leg omitted: {found.why_not}")
         vl = asked["vl"].vector
         text = asked["text"].vector if "text" in asked else None
         if text is not None and vl is None:
             weight = weights.serving(self._connection).alpha if alpha is None else alpha
             if weight == 0:  # nobody asked for the text leg, and it would be all that ranks
-                self._say("text leg left out: it has no weight at alpha 0.")
+                self._say("text leg omitted: it has no weight at alpha 0.")
                 text = None
         return text, vl
 

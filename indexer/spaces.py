@@ -195,7 +195,7 @@ def activate(connection: Connection, prefix: str, *, force: bool = False) -> Spa
             return new.space
         if foreign := foreign_vectors(connection, leg):
             raise UserError(
-                f"{foreign} vectors of the {leg} column are the product's own; "
+                f"{foreign} vectors of the {leg} column are your app's own; "
                 "switching would drop them, so it is refused."
             )
         if old and new.fonts < old.fonts and not force:

@@ -9,7 +9,7 @@ pytest_plugins = [
     "tests.fix_crowd",
     "tests.fix_fonts",
     "tests.fix_qwen",
-    "tests.fix_serve",
+    "tests.fix_visitors",
     "tests.fix_servers",
     "tests.fix_embedding_service",
     "tests.fix_postgrest",

@@ -22,11 +22,11 @@ from indexer.embed.ngrams import HashedNgrams
 from indexer.embed.protocol import Document, Embedder
 from indexer.fetch.files import FontFiles
 from indexer.fontfile import open_font
-from indexer.serve.access import Access
-from indexer.serve.app import application
+from indexer.serve.http.access import Access
+from indexer.serve.http.app import application
 from indexer.serve.reading import Reader
-from indexer.serve.service import Service, ServiceOptions
-from indexer.serve.specimens import Specimens
+from indexer.serve.specimens.specimens import Specimens
+from indexer.serve.vectors.service import Service, ServiceOptions
 from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec
 from indexer.text import PRODUCT

@@ -14,11 +14,11 @@ pytest.importorskip("fastapi", reason="needs the extra serve: pip install -e '.[
 
 from indexer.embed.protocol import Document, Embedder, Model, Query, Vector, normalised, only
 from indexer.errors import EmbedderUnavailable, FontError, UserError
-from indexer.serve import batching, vectors
-from indexer.serve.batching import Batcher
 from indexer.serve.metrics import Metrics
 from indexer.serve.refusals import Refusal
-from indexer.serve.vectors import QueryVectors
+from indexer.serve.vectors import batching, query_vectors
+from indexer.serve.vectors.batching import Batcher
+from indexer.serve.vectors.query_vectors import QueryVectors
 
 MODEL = Model(name="gated", revision="1", dimension=2, document_instruction="a document")
 DOCUMENT = MODEL.document_instruction
@@ -227,7 +227,7 @@ def test_documents_go_in_calls_that_a_query_can_wait_for(monkeypatch: pytest.Mon
 
 
 def test_what_takes_too_long_is_given_up_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vectors, "MAX_SECONDS", 0.05)
+    monkeypatch.setattr(query_vectors, "MAX_SECONDS", 0.05)
     embedder = Gated()
 
     async def main() -> None:
@@ -245,7 +245,7 @@ def test_what_takes_too_long_is_given_up_with_a_sentence(monkeypatch: pytest.Mon
 def test_a_vector_is_computed_once_and_the_oldest_is_forgotten(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(vectors, "MAX_VECTORS", 2)
+    monkeypatch.setattr(query_vectors, "MAX_VECTORS", 2)
     embedder = Gated()
     embedder.gate.release(20)
 

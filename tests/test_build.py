@@ -464,7 +464,7 @@ def test_a_folder_of_fonts_is_measured_and_asked_about(
     (folder / "broken.ttf").write_bytes(b"no font")
     out = tmp_path / "measured"
     done = run("measured", "--fonts", folder, "--out", out)
-    assert "passed over broken.ttf" in done.stderr
+    assert "skipped broken.ttf" in done.stderr
     dataset = load(out)
     assert relevant(dataset, "very large x-height") == {
         "Family 29": 2, "Family 28": 2, "Family 27": 1

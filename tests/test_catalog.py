@@ -148,7 +148,7 @@ def test_the_api_gives_googles_families_and_nothing_else(web: Web, tmp_path: Pat
     listing = read_listing(fetcher(tmp_path), api=web.url("/v1/fonts"))
     assert [family.id for family in listing.families] == ["abel"]
     assert listing.origin == "Fontsource API"
-    assert listing.note == "1 of 2 items were left out: not in the expected form."
+    assert listing.note == "1 of 2 items were skipped: not in the expected form."
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ def test_the_products_text_vectors_are_not_mixed_with_offline_ones(
         " select 'Theirs', array_fill(1, array[4096])::vector, files from fonts limit 1"
     )
     done = indexer("backfill")
-    assert "text leg: left alone: 1 vectors are the product's" in done.stderr
+    assert "text leg: left alone: 1 vectors are your app's" in done.stderr
     assert connection.execute("select count(embedding) from fonts").fetchone() == (1,)
     indexer("backfill", "--text-embedder", "hashed-ngrams")
     # told to, it embeds them beside the serving vectors, not among them
@@ -145,7 +145,7 @@ def test_the_products_text_vectors_are_not_mixed_with_offline_ones(
         3,
     )
     found = indexer("search", "bold serif")
-    assert "text leg left out: its vectors are the product's" in found.stderr
+    assert "text leg omitted: its vectors are your app's" in found.stderr
 
 
 @pytest.mark.slow
@@ -175,9 +175,9 @@ def test_a_configured_service_fills_the_text_leg_and_answers_queries(
     assert service.headers[0]["authorization"] == "Bearer hush-hush"
     text = json.loads(run("search", "bold", "--alpha", "1", "--json").stdout)
     assert [hit["text_rank"] for hit in text] == [1, 2, 3]
-    # without the key, the leg is left out and the reason said; the other goes on
+    # without the key, the leg is omitted and the reason reported; the other goes on
     found = runner(tmp_path, DATABASE_URL=database.conninfo)("search", "bold")
-    assert "text leg left out" in found.stderr
+    assert "text leg omitted" in found.stderr
     assert "Font 0" in found.stdout
 
 
@@ -308,7 +308,7 @@ def test_a_file_cut_short_in_a_folder_is_said_and_the_rest_imported(
     for path in sorted(folder.iterdir())[:3]:  # one of each container
         path.write_bytes(path.read_bytes()[:-40])
     done = indexer("import", "directory", str(folder), expect=1)
-    assert "files: 3 of 5 passed over" in done.stdout
+    assert "files: 3 of 5 skipped" in done.stdout
     assert done.stderr.count("cut short") == 2  # the third is refused by brotli
     assert connection.execute("select count(*) from fonts").fetchone() == (2,)
 
@@ -441,5 +441,5 @@ def test_words_are_searched_where_no_leg_has_vectors(
     add_fonts(connection, 3)
     [name] = connection.execute("select name from fonts order by name").fetchone() or ("",)
     done = indexer("search", name)
-    assert "only its words are searched for" in done.stderr
+    assert "only words are searched" in done.stderr
     assert name in done.stdout

@@ -26,8 +26,8 @@ from indexer.fontfile import open_font
 from indexer.search import match
 from indexer.sheet.render import render_sheet
 from tests.fix_mcp import COMMAND, Assistant, converse, environment
-from tests.fix_serve import hide
 from tests.fix_service import fill
+from tests.fix_visitors import hide
 
 SQL_README = (Path(__file__).parent.parent / "sql/README.md").read_text(encoding="utf-8")
 pytestmark = pytest.mark.slow  # each starts a server
@@ -172,7 +172,7 @@ def test_mistakes_get_a_sentence_and_the_session_goes_on(filled: Database, tmp_p
         assert "Unknown tool" in await assistant.refused("delete_fonts", font="Family 0")
         for file, why in (
             (picture, "measured-traits reads no pictures"),
-            (tmp_path / "fonts" / "0.ttf", "not a picture"),
+            (tmp_path / "fonts" / "0.ttf", "none of these formats"),
             (tmp_path / "nowhere.png", "There is no file"),
             (Path("/dev/zero"), "There is no file"),
         ):

@@ -84,7 +84,7 @@ def test_a_whole_job_on_two_processes(
     assert not stored[dimension:].any(), "padded with zeros"
 
     said = indexer("search", "bold serif").stderr
-    assert "vl leg left out: The vl vectors were made by" in said
+    assert "vl leg omitted: The vl vectors were made by" in said
     assert "a folder of yours: say where it lies" in said
 
 

@@ -64,7 +64,7 @@ def test_without_a_card_the_run_stops_with_a_sentence(
         (folder / "model.safetensors").write_bytes(b"no weights")
         for process in processes():
             os.kill(process.pid, signal.SIGKILL)
-        with pytest.raises(EmbedderUnavailable, match=r"No card is left that embeds\. tiny"):
+        with pytest.raises(EmbedderUnavailable, match=r"No card is left to embed with\. tiny"):
             cards.embed_documents(DOCUMENTS)
 
 

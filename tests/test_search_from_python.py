@@ -89,7 +89,11 @@ def test_embedders_are_loaded_once_and_follow_the_space(
             )
         hits = fonts.search(QUERY)
     assert {hit.text_rank for hit in hits} == {None}
-    assert len(said) == 1 and said[0].startswith("text leg left out: ") and "not at hand" in said[0]
+    assert (
+        len(said) == 1
+        and said[0].startswith("text leg omitted: ")
+        and "not available here" in said[0]
+    )
 
 
 def test_what_is_left_out_is_logged_by_default(
@@ -97,7 +101,7 @@ def test_what_is_left_out_is_logged_by_default(
 ) -> None:
     with Fonts(filled.conninfo) as fonts:
         fonts.search("xyzzy")
-    assert "vl leg left out: 'xyzzy' has no word that the lexicon knows" in caplog.text
+    assert "vl leg omitted: 'xyzzy' has no word that the lexicon knows" in caplog.text
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
 
 
@@ -105,8 +109,8 @@ def test_spelling_does_not_rank_where_only_looks_shall_count(filled: Database) -
     said: list[str] = []
     with Fonts(filled.conninfo, say=said.append) as fonts:
         assert fonts.search("xyzzy", alpha=0) == []
-        assert "text leg left out: it has no weight at alpha 0." in said
-        assert "only its words are searched for" in said[-1]
+        assert "text leg omitted: it has no weight at alpha 0." in said
+        assert "only words are searched" in said[-1]
         # what has the words may be found by them
         assert fonts.search("Family 3 xyzzy", alpha=0)[0].name == "Family 3"
 
@@ -140,7 +144,7 @@ def test_without_vectors_words_are_searched_and_nothing_is_embedded(database: Da
         assert [hit.name for hit in fonts.search("lora")] == ["Lora"]
         with pytest.raises(UserError, match=r"no vl vectors yet.*indexer backfill"):
             fonts.embed("lora")
-    assert [line.split(":")[0] for line in said[:2]] == ["vl leg left out", "text leg left out"]
+    assert [line.split(":")[0] for line in said[:2]] == ["vl leg omitted", "text leg omitted"]
 
 
 def test_it_writes_nothing(filled: Database) -> None:

@@ -7,8 +7,11 @@ import io
 import json
 import logging
 import re
+import socket
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -22,18 +25,20 @@ import openai
 
 from indexer.database.connect import Database
 from indexer.embed.measured.embedder import MeasuredTraits
-from indexer.embed.protocol import normalised
+from indexer.embed.protocol import Understanding, normalised
 from indexer.embed.service import announcement
 from indexer.embed.service.sheets import RemoteVL, reported
 from indexer.errors import UserError
 from indexer.search import match
-from indexer.serve.access import Access
+from indexer.serve import reading
+from indexer.serve.http.access import Access
 from indexer.serve.refusals import Refusal
+from indexer.serve.vectors import service
 from indexer.settings import Settings
 from indexer.spaces import padded
 from tests.fix_postgrest import until
-from tests.fix_serve import hide
 from tests.fix_service import KEY, Running, fill, serving
+from tests.fix_visitors import hide
 
 QUERY = "high contrast serif"
 MEASURED = MeasuredTraits()
@@ -138,6 +143,17 @@ def client(running: Running) -> Iterator[openai.OpenAI]:
         yield client
 
 
+def test_long_lists_leave_room_for_each_other_and_for_queries(running: Running) -> None:
+    with ThreadPoolExecutor(4) as callers:
+        lists = [
+            callers.submit(running.post, "/embed", texts=[f"bold {n} {at}" for at in range(256)])
+            for n in range(3)
+        ]
+        query = callers.submit(running.post, "/embed", text="a bold query between them")
+        assert [call.result().status_code for call in [*lists, query]] == [200] * 4
+        assert [len(call.result().json()["embeddings"]) for call in lists] == [256] * 3
+
+
 def test_openais_client_gets_vectors(client: openai.OpenAI) -> None:
     (card,) = client.models.list().data
     assert card.id == "measured-traits"
@@ -152,9 +168,9 @@ def test_openais_client_gets_vectors(client: openai.OpenAI) -> None:
 
 
 def test_openais_client_gets_its_own_kinds_of_errors(client: openai.OpenAI) -> None:
-    with pytest.raises(openai.BadRequestError, match="Arrays of tokens are not taken"):
+    with pytest.raises(openai.BadRequestError, match="Arrays of tokens are not accepted"):
         client.embeddings.create(model="measured-traits", input=[1, 2, 3])
-    with pytest.raises(openai.BadRequestError, match="Arrays of tokens are not taken"):
+    with pytest.raises(openai.BadRequestError, match="Arrays of tokens are not accepted"):
         client.embeddings.create(model="measured-traits", input=[[1, 2], [3]])
     with pytest.raises(openai.NotFoundError, match="measured-traits is"):
         client.embeddings.create(model="text-embedding-3-small", input=QUERY)
@@ -228,6 +244,30 @@ def test_nothing_understood_is_no_ranking_by_spelling(running: Running) -> None:
     assert "Family 3" in {font["name"] for font in by_name["fonts"]}  # by its words
 
 
+def test_a_query_that_normalisation_blows_up_is_told_in_bounds(running: Running) -> None:
+    found = running.post(
+        "/search", query="\ufdfa" * 1000
+    ).json()  # 18 characters each, once normalised
+    assert 0 < len(found["not_understood"]) <= 50
+    assert len({word["word"] for word in found["not_understood"]}) == len(found["not_understood"])
+
+
+def test_a_long_query_is_not_read_in_the_event_loop(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+    explain = MeasuredTraits.explain
+
+    def noted(self: MeasuredTraits, text: str) -> Understanding:
+        threads.append(threading.current_thread().name)
+        return explain(self, text)
+
+    monkeypatch.setattr(MeasuredTraits, "explain", noted)
+    assert running.post("/search", query=QUERY).status_code == 200
+    assert all(name.startswith("read") for name in threads), threads
+    assert threads
+
+
 def test_the_neighbours_of_a_font(running: Running) -> None:
     first = running.post("/search", query=QUERY, limit=1).json()["fonts"][0]
     alike = running.post("/search", similar_to=first["id"], limit=3).json()["fonts"]
@@ -239,6 +279,47 @@ def test_the_neighbours_of_a_font(running: Running) -> None:
     ).json()["fonts"]
     assert lower
     assert all(font["traits"]["contrast"] < width for font in lower)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        """traits = traits || '{"other": 123456789012345678901234567890}'""",
+        "traits = jsonb_build_object('contrast', 1e400, 'is_text', 'no', 'weight', true)",
+        """traits = '{"contrast": "much", "weight": -1e300, "version": {}}'""",
+        "traits = '[1]', styles = '3'",
+        """styles = '{"weights": [1e400, "x", null, 123456789012345678901234567890]}'""",
+        "styles = (repeat('[', 500) || repeat(']', 500))::jsonb",
+        """files = '{"400": "http://[none", "700": 5}'""",
+    ],
+)
+def test_a_row_that_others_wrote_oddly_spoils_no_answer(filled: Database, odd: str) -> None:
+    with filled.open() as connection:
+        (font,) = connection.execute(
+            f"update public.fonts set {odd} where name = 'Family 1' returning id"
+        ).fetchone() or (None,)
+    with serving(filled) as running:  # which searches before it says that it is ready
+        for asked in ({}, {"query": "high contrast serif family"}):
+            found = running.post("/search", **asked)
+            assert found.status_code == 200
+            assert str(font) in {font["id"] for font in found.json()["fonts"]}
+        assert running.http.get(f"/fonts/{font}").json()["name"] == "Family 1"
+        assert running.post("/facets").json()["total"] == 6
+
+
+@pytest.mark.parametrize("license_", ["100%", "%s", "%(a)s %%"])
+def test_a_percent_sign_in_a_filter_is_no_placeholder(
+    running: Running, filled: Database, license_: str
+) -> None:
+    with filled.open() as connection:
+        connection.execute(
+            "update public.fonts set license = %s where name = 'Family 2'", [license_]
+        )
+    for asked in ({}, {"query": QUERY}):
+        found = running.post("/search", filter={"license": [license_]}, **asked)
+        assert [font["name"] for font in found.json()["fonts"]] == ["Family 2"]
+    counted = running.post("/facets", filter={"license": [license_]})
+    assert counted.json()["total"] == 1
 
 
 def test_without_a_query_fonts_stand_by_name(running: Running) -> None:
@@ -278,10 +359,10 @@ def test_another_model_than_the_serving_one_embeds_but_does_not_search(
         )
     refused = running.post("/search", query=QUERY)
     assert refused.status_code == 503
-    assert "This service embeds by measured-traits" in refused.json()["error"]["message"]
+    assert "This service embeds with measured-traits" in refused.json()["error"]["message"]
     health = running.http.get("/health").json()
     assert health["searches"] is False
-    assert "This service embeds by" in health["notice"]
+    assert "This service embeds with" in health["notice"]
     # the app would hand it to the database; the others are told by which model it is
     assert running.post("/embed", text=QUERY).status_code == 503
     assert running.post("/embed", texts=[QUERY]).json()["model"] == "measured-traits"
@@ -326,6 +407,25 @@ def test_a_key_is_needed_where_there_are_keys(filled: Database) -> None:
             assert "SameSite=strict" in cookie
             assert KEY not in cookie
             assert stranger.post("/search", json={"query": QUERY}).status_code == 200
+
+
+def test_without_a_key_no_more_than_a_key_is_read(filled: Database) -> None:
+    """Or strangers would have the service keep and parse what they send, before it asks who they are."""
+    with (
+        serving(filled, keys=(KEY,)) as running,
+        httpx.Client(base_url=running.url, trust_env=False, timeout=5) as stranger,
+    ):
+        host, port = running.url.removeprefix("http://").split(":")
+        for path in ("/search", "/session"):
+            with socket.create_connection((host, int(port)), timeout=5) as unfinished:
+                head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                unfinished.sendall(f"{head}Content-Length: 5000\r\n\r\n".encode())
+                assert unfinished.recv(100).startswith(b"HTTP/1.1 401 ")
+        chunks = (b"[" * 1000 for _ in range(5))
+        assert stranger.post("/search", content=chunks).status_code == 401
+        assert running.post("/embed", text=QUERY * 300).status_code == 200
+        assert stranger.post("/session", json={"key": KEY}).status_code == 204
+        assert stranger.post("/embed", json={"text": QUERY * 300}).status_code == 200
 
 
 def test_off_loopback_a_key_is_required() -> None:
@@ -422,10 +522,32 @@ def test_metrics_count_answers_and_cache_hits(running: Running) -> None:
     assert hits(running) - before == 2
 
 
+def test_invented_methods_are_not_kept_in_the_metrics(running: Running) -> None:
+    for number in range(3):
+        assert running.http.request(f"INVENTED{number}", "/search").status_code == 405
+    metrics = running.http.get("/metrics").text
+    assert "INVENTED" not in metrics
+    assert 'method="ANY",route="/search"' in metrics
+
+
 def hits(running: Running) -> float:
     name = 'fontsight_query_vectors_total{found="yes",leg="vl"} '
     lines = running.http.get("/metrics").text.splitlines()
     return sum(float(line.removeprefix(name)) for line in lines if line.startswith(name))
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8700/v1"),
+        ("localhost", "http://localhost:8700/v1"),
+        ("::1", "http://[::1]:8700/v1"),
+        ("::", "http://[::1]:8700/v1"),
+    ],
+)
+def test_a_service_is_announced_where_it_answers(tmp_path: Path, host: str, url: str) -> None:
+    with announcement.announced(tmp_path, host, 8700, "token"):
+        assert [found.base_url for found in announcement.found(tmp_path)] == [url]
 
 
 def test_what_is_served_is_announced_to_jobs_of_this_user_alone(tmp_path: Path) -> None:
@@ -436,6 +558,65 @@ def test_what_is_served_is_announced_to_jobs_of_this_user_alone(tmp_path: Path) 
         (path,) = (tmp_path / announcement.FOLDER).iterdir()
         assert path.stat().st_mode & 0o077 == 0
     assert announcement.found(tmp_path) == []
+
+
+def test_what_a_killed_service_left_is_not_followed(tmp_path: Path) -> None:
+    with announcement.announced(tmp_path, "127.0.0.1", 8700, "token"):
+        (path,) = (tmp_path / announcement.FOLDER).iterdir()
+        left = path.read_text()
+    path.write_text(left)
+    path.chmod(0o600)
+    assert announcement.found(tmp_path) == []
+    with announcement.announced(tmp_path, "127.0.0.1", 8700, "another"):
+        assert [found.token for found in announcement.found(tmp_path)] == ["another"]
+    assert not path.exists()
+
+
+def test_a_link_in_an_announcements_place_is_replaced_and_never_read(tmp_path: Path) -> None:
+    folder, other = tmp_path / announcement.FOLDER, tmp_path / "other"
+    folder.mkdir()
+    other.write_text("{}")
+    (folder / "8700.json").symlink_to(other)
+    with announcement.announced(tmp_path, "127.0.0.1", 8700, "token"):
+        (folder / "8701.json").symlink_to(folder / "8700.json")
+        assert len(announcement.found(tmp_path)) == 1
+    assert other.read_text() == "{}"
+
+
+def test_a_service_takes_only_its_own_announcement_along(tmp_path: Path) -> None:
+    first = announcement.announced(tmp_path, "127.0.0.1", 8700, "first")
+    first.__enter__()
+    with announcement.announced(tmp_path, "::1", 8700, "second"):
+        first.__exit__(None, None, None)
+        (found,) = announcement.found(tmp_path)
+        assert found.base_url == "http://[::1]:8700/v1"
+
+
+# --- a database that hangs
+
+
+def test_a_database_that_hangs_holds_up_nothing_else(
+    running: Running, filled: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "MAX_ANSWER_SECONDS", 3.0)
+    searches = 40  # more than there are threads
+    with ThreadPoolExecutor(searches) as callers, filled.connect() as admin, admin.transaction():
+        admin.execute("lock table public.fonts in access exclusive mode")
+        calls = [callers.submit(running.post, "/search", query="bold") for _ in range(searches)]
+        time.sleep(0.5)
+        began = time.monotonic()
+        assert running.post("/img/embed", input="no picture").status_code == 422
+        assert running.post("/txt/embed", input="bold").status_code == 200
+        assert time.monotonic() - began < 1.5
+        monkeypatch.setattr(service, "FRESH_SECONDS", 0)
+        monkeypatch.setattr(service, "MOMENT_SECONDS", 0.1)
+        health = running.http.get("/health")
+        assert (health.status_code, health.json()["status"]) == (200, "ok")
+        assert "did not answer in time" in health.json()["notice"]
+        for call in calls:
+            assert call.result().status_code == 503
+            assert call.result().headers["retry-after"] == "5"
+    until(lambda: running.post("/search", query="bold").status_code == 200)
 
 
 # --- visitors

@@ -11,7 +11,7 @@ pytest.importorskip("fastapi", reason="needs the extra serve: pip install -e '.[
 from fastapi import Response
 from starlette.types import Receive, Scope, Send
 
-from indexer.serve.middleware import Bounded
+from indexer.serve.http.middleware import Bounded
 
 
 def test_what_is_too_much_is_refused_at_once_and_let_in_again_later() -> None:

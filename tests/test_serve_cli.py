@@ -19,7 +19,7 @@ pytest.importorskip("fastapi", reason="needs the extra serve: pip install -e '.[
 
 from indexer.database.connect import Database
 from indexer.embed.service import announcement
-from indexer.serve.run import bound
+from indexer.serve import run
 from tests.fix_cli import runner
 from tests.fix_postgrest import until
 from tests.fix_servers import free_port
@@ -49,6 +49,24 @@ def answers(url: str) -> bool:
     with contextlib.suppress(httpx.TransportError):
         return httpx.get(f"{url}/health", trust_env=False).status_code == 200
     return False
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_answers_on_a_connection_that_is_kept_do_not_wait_for_acknowledgements(host: str) -> None:
+    with run.bound(host, free_port()) as listening:
+        assert listening.proto == socket.IPPROTO_TCP  # by which asyncio knows where not to wait
+        with socket.create_connection(listening.getsockname()[:2]):
+            accepted, _ = listening.accept()
+            with accepted:
+                assert accepted.proto == socket.IPPROTO_TCP
+
+
+def test_all_addresses_are_those_of_both_protocols() -> None:
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("this host has no sockets of both")
+    port = free_port()
+    with run.bound("::", port), socket.create_connection(("127.0.0.1", port)):
+        pass
 
 
 @pytest.mark.slow
@@ -88,12 +106,3 @@ def test_what_is_not_safe_or_not_there_is_refused(filled: Database, tmp_path: Pa
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert "cannot be bound" in indexer("serve", "--port", port, expect=1).stderr
-
-
-def test_the_body_of_a_small_answer_is_not_held_back() -> None:
-    with (
-        bound("127.0.0.1", 0) as listening,
-        socket.create_connection(listening.getsockname()),
-        listening.accept()[0] as accepted,
-    ):
-        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import multiprocessing
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from string import ascii_letters
 from typing import Any
 
 import pytest
@@ -29,17 +32,19 @@ from indexer.errors import FontError, UserError
 from indexer.fetch.cache import FileCache
 from indexer.fetch.files import FetchedFile, FontFiles
 from indexer.fontfile import NO_RAQM, open_font
-from indexer.serve import facets, fetching, refusals, specimens
-from indexer.serve.columns import Columns
-from indexer.serve.opened import Face
+from indexer.serve.http import errors
+from indexer.serve.http.routes.facets import facets_router
+from indexer.serve.http.routes.fonts import fonts_router
 from indexer.serve.reading import Reader
-from indexer.serve.routes.facets import facets_router
-from indexer.serve.routes.fonts import fonts_router
-from indexer.serve.service import Service, ServiceOptions
-from indexer.serve.specimens import Specimens, Wanted
+from indexer.serve.search import facets
+from indexer.serve.search.columns import Columns
+from indexer.serve.specimens import fetching, specimens
+from indexer.serve.specimens.opened import Face
+from indexer.serve.specimens.specimens import Specimens, Wanted
+from indexer.serve.vectors.service import Service, ServiceOptions
 from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec, render_sheet
-from tests.fix_serve import HIDDEN, hide
+from tests.fix_visitors import HIDDEN, hide
 from tests.test_sheet import build, letters
 
 CDN = "https://cdn.jsdelivr.net/fontsource/fonts"
@@ -90,7 +95,7 @@ def page(database: Database, made: Specimens) -> Iterator[Page]:
     reader = Reader.from_settings(Settings(), database, lambda sentence: None)
     service = Service(reader, Settings(), ServiceOptions(), lambda sentence: None)
     app = FastAPI()
-    refusals.install(app)
+    errors.install(app)
     columns = Columns()
     app.include_router(fonts_router(reader, made, columns))
     app.include_router(facets_router(service, columns))
@@ -326,6 +331,11 @@ def hang(face: Face, text: str) -> bytes:
     return b""
 
 
+def dawdle(face: Face, text: str) -> bytes:
+    time.sleep(0.5)
+    return b""
+
+
 def swell(face: Face, text: str) -> bytes:
     return bytes(specimens.MAX_PROCESS_BYTES)
 
@@ -360,6 +370,59 @@ def test_a_font_that_takes_its_process_along_takes_nothing_else(
         monkeypatch.setattr(specimens, "cut_woff2", bomb)
         assert sentence in shown.refused(f"/fonts/{ids['Font 00']}/woff2", 422)
         shown.get(f"/fonts/{ids['Font 00']}/text?text=Ham")
+
+
+@pytest.mark.slow
+def test_a_font_that_exceeds_a_limit_is_not_tried_again_at_once(
+    visited: Database, ids: dict[str, str], files: FontFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(specimens, "MAX_SECONDS", 1)
+    with Specimens(files, processes=1) as made, page(visited, made) as shown:
+        monkeypatch.setattr(specimens, "cut_woff2", hang)
+        sentence = shown.refused(f"/fonts/{ids['Font 00']}/woff2?text=a", 422)
+        began = time.monotonic()
+        for letter in "bcd":  # each a picture of its own
+            assert shown.refused(f"/fonts/{ids['Font 00']}/woff2?text={letter}", 422) == sentence
+        assert time.monotonic() - began < 1
+        shown.get(f"/fonts/{ids['Font 00']}/text?text=Ham")
+
+
+@pytest.mark.slow
+def test_an_idle_process_that_is_killed_is_replaced(
+    visited: Database, ids: dict[str, str], files: FontFiles
+) -> None:
+    others = set(multiprocessing.active_children())
+    with Specimens(files, processes=1) as made, page(visited, made) as shown:
+        shown.get(f"/fonts/{ids['Font 00']}/text?text=before")
+        (process,) = set(multiprocessing.active_children()) - others
+        process.kill()
+        process.join()
+        for number in range(5):
+            shown.get(f"/fonts/{ids['Font 00']}/text?text=after{number}")
+            time.sleep(0.1)
+
+
+@pytest.mark.slow
+def test_what_callers_left_behind_does_not_pile_up(
+    ids: dict[str, str], tmp_path: Path, files: FontFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(specimens, "cut_woff2", dawdle)
+    file = files.fetch((tmp_path / "0.ttf").as_uri())
+
+    async def leave(made: Specimens, text: str) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(made.make(file, Wanted.woff2(text)), 0.05)
+
+    async def seconds() -> float:
+        with Specimens(files, processes=1) as made:
+            await made.make(file, Wanted.woff2("."))  # its process has started
+            for letter in ascii_letters[:20]:
+                await leave(made, letter)
+            began = time.monotonic()
+            await made.make(file, Wanted.woff2("!"))
+            return time.monotonic() - began
+
+    assert asyncio.run(seconds()) < 2  # 20 of them take 10 s
 
 
 class Slow(FontFiles):
@@ -544,7 +607,7 @@ def test_the_panel_tells_spaces_run_and_failures_by_reason(
         {"leg": "vl", "stage": "open", "reason": "The file has 000,000 bytes.", "count": 3},
         {"leg": "vl", "stage": "open", "reason": "Secret.", "count": 1},
     ]
-    assert panel["role"] == "anon" and panel["serving"] is False
+    assert panel["role"] == "anon" and panel["searches"] is False
     assert panel["embedder"] == {"model": None, "reads_images": False, "loaded": False}
 
 
@@ -578,7 +641,7 @@ def test_a_font_that_a_policy_hides_appears_nowhere_also_after_it_was_cached(
         assert "Secret." in str(before[1])
         hide(admin)
         for path, answer in zip(paths, seen, strict=True):
-            assert shown.refused(path, 404) == "There is no font of this id."
+            assert shown.refused(path, 404) == "There is no font with this id."
             etag = answer.headers.get("etag", "*")
             assert shown.http.get(path, headers={"If-None-Match": etag}).status_code == 404
         told = shown.facets()

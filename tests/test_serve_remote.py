@@ -79,6 +79,17 @@ def test_the_embedder_that_goes_down_is_told_and_search_goes_on_by_words(
     assert "who are you?" in found["legs"]["vl"]["why_not"]
 
 
+def test_a_search_goes_on_without_a_leg_that_takes_too_long(
+    slow: Running, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.open() as connection:
+        connection.execute("insert into fonts (name) values ('Lora')")
+    monkeypatch.setattr("indexer.serve.vectors.query_vectors.MAX_SECONDS", 0.1)
+    found = slow.post("/search", query="Lora").json()
+    assert [font["name"] for font in found["fonts"]] == ["Lora"]
+    assert "not embedded within 0.1 seconds" in found["legs"]["vl"]["why_not"]
+
+
 def test_requests_under_way_are_answered_before_it_ends(
     database: Database, service: Service, gate: threading.Semaphore
 ) -> None:

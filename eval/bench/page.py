@@ -117,19 +117,30 @@ def _visit(browser: Any, url: str, query: str) -> tuple[float, float]:
     with browser.new_context(viewport=WINDOW) as context:
         page = context.new_page()
         page.add_init_script(WATCH)
-        page.goto(f"{url}/?{httpx.QueryParams(q=query)}")
-        page.wait_for_load_state("networkidle")
+        _open(page, url, query)
         while (seen := page.evaluate("seen"))["first"] is None:
             page.wait_for_timeout(10)
         return float(seen["first"]), float(seen["shift"])
+
+
+def _open(page: Any, url: str, query: str) -> None:
+    from playwright.sync_api import Error  # noqa: PLC0415 - of an extra
+
+    address = f"{url}/?{httpx.QueryParams(q=query)}"
+    try:
+        page.goto(address)
+    except Error as error:
+        if "ERR_NETWORK_CHANGED" not in error.message:  # as by a container that starts
+            raise
+        page.goto(address)
+    page.wait_for_load_state("networkidle")
 
 
 def _use(browser: Any, url: str, rounds: int) -> tuple[list[float], list[float], float]:
     with browser.new_context(viewport=WINDOW) as context:
         page = context.new_page()
         page.add_init_script(WATCH)
-        page.goto(f"{url}/?{httpx.QueryParams(q=QUERIES[0])}")
-        page.wait_for_load_state("networkidle")
+        _open(page, url, QUERIES[0])
 
         def timed(control: str, value: str) -> float:
             milliseconds = float(page.evaluate(UNTIL_NEW_ROWS, [control, value]))

@@ -150,7 +150,7 @@ def build_measured_command(fonts: Path | None, out: Path, families: int, collaps
     if fonts:
         found = read_directory(fonts)
         for problem in found.problems:
-            notice(f"passed over {problem.path}: {problem.reason}")
+            notice(f"skipped {problem.path}: {problem.reason}")
         chosen = list(found.families)
         made_by = f"python -m eval build measured --fonts {fonts.name}"
     else:
@@ -158,7 +158,7 @@ def build_measured_command(fonts: Path | None, out: Path, families: int, collaps
         made_by = f"python -m eval build measured --families {families}, from {origin}"
     traits, failed = measure_families(chosen, Preparer.from_settings(settings, files))
     for name, reason in failed.items():
-        notice(f"passed over {name}: {reason}")
+        notice(f"skipped {name}: {reason}")
     return build_measured(chosen, traits, made_by=made_by, collapsed=collapsed)
 
 

@@ -261,7 +261,7 @@ def _listing(items: list[dict[str, Any]], origin: str, note: str | None) -> List
     if not families:
         raise FontError("fetch", "Its answer lists no Google family.")
     if left_out := len(items) - len(families):
-        sentence = f"{left_out} of {len(items)} items were left out: not in the expected form."
+        sentence = f"{left_out} of {len(items)} items were skipped: not in the expected form."
         note = f"{note} {sentence}" if note else sentence
     return Listing(
         families=tuple(families[id_] for id_ in sorted(families)), origin=origin, note=note

@@ -26,17 +26,17 @@ JOB_OPTIONS = (
     click.option("--retry-failed", is_flag=True, help="Try waiting and quarantined fonts now."),
     click.option(
         "--vl-text", type=click.Choice(["light/1", "described/1", "none"]),
-        help="The short text beside the sheet; described/1 holds the description too. "
+        help="The short text alongside the sheet; described/1 holds the description too. "
         "Default: as the serving space has it, light/1 at first.",
     ),
     click.option(
         "--text-embedder", type=click.Choice(["auto", "provider", "hashed-ngrams", "none"]),
         default="auto", show_default=True,
         help="What fills fonts.embedding. auto: the configured service, else hashed-ngrams where "
-        "the column holds no vectors of the product's.",
+        "the column holds no vectors of your app's.",
     ),
     click.option(
-        "--overwrite-text", is_flag=True, help="Replace the product's vectors in fonts.embedding too."
+        "--overwrite-text", is_flag=True, help="Replace your app's vectors in fonts.embedding too."
     ),
     click.option(
         "--files", type=click.Choice(["auto", "cdn", "npm"]), default="auto", show_default=True,

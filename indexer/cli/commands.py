@@ -48,7 +48,7 @@ def _of_database(error: psycopg.Error) -> str:
 def _of_settings(error: ValidationError) -> str:
     """Which variable is wrong and why, without its value."""
     wrong = (f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors())
-    return f"The environment is not right: {'; '.join(wrong)}."
+    return f"The environment is not valid: {'; '.join(wrong)}."
 
 
 def set_up() -> None:

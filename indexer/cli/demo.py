@@ -25,7 +25,10 @@ from indexer.terminal import notice, progress_bar
 
 
 @click.command("demo")
-@click.option("--fonts", type=click.IntRange(min=1), default=60, show_default=True)
+@click.option(
+    "--fonts", type=click.IntRange(min=1), default=60, show_default=True,
+    help="How many families to import.",
+)  # fmt: skip
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("demo"),
     show_default=True, help="Folder for the page.",
@@ -34,12 +37,14 @@ from indexer.terminal import notice, progress_bar
     "--source", type=click.Choice(["fontsource", "system"]), default="fontsource", show_default=True,
     help="Google families from Fontsource, or the fonts installed on this system.",
 )  # fmt: skip
-@click.option("--serve", "serves", is_flag=True, help="Then serve it, and open the search page.")
+@click.option(
+    "--serve", "serves", is_flag=True, help="Then start the query service, and open its page."
+)
 def demo_command(fonts: int, out: Path, source: str, serves: bool) -> None:
     """Do all of it once: migrate, import real families, render, embed, search, and leave a page.
 
     It runs on the embedded Postgres, with no GPU, key or Docker, and never touches DATABASE_URL. A
-    second run does no work twice.
+    second run repeats no work.
 
     \b
     Example:  indexer demo
@@ -54,7 +59,7 @@ def demo_command(fonts: int, out: Path, source: str, serves: bool) -> None:
     schema.upgrade(database.conninfo)
     with opened(settings, notice) as connection:
         added = rows.add(connection, families)
-        notice(f"families: {added.new} imported, {added.unchanged} were there")
+        notice(f"families: {added.new} imported, {added.unchanged} existed already")
         names = tuple(family.name for family in families)
         # what it shows has to be the same on every machine
         wanted = BackfillOptions(selection=Selection(only=names), vl=VLOptions(embedder=OFFLINE))

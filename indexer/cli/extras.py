@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from indexer.errors import UserError
 
-SERVE = "The query service needs the extra serve: pip install 'fontsight[serve]'."
+SERVE = "needs the extra serve: pip install 'fontsight[serve]'."
 
 
 def service() -> Callable[..., None]:
@@ -14,5 +14,14 @@ def service() -> Callable[..., None]:
     try:
         from indexer.serve.run import run  # noqa: PLC0415 - of an extra
     except ModuleNotFoundError as error:
-        raise UserError(SERVE) from error
+        raise UserError(f"The query service {SERVE}") from error
+    return run
+
+
+def mcp_server() -> Callable[..., None]:
+    """indexer.serve.mcp.server.run; raises UserError where the extra is not installed."""
+    try:
+        from indexer.serve.mcp.server import run  # noqa: PLC0415 - of an extra
+    except ModuleNotFoundError as error:
+        raise UserError(f"The MCP server {SERVE}") from error
     return run

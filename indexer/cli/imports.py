@@ -82,10 +82,10 @@ def import_directory(path: Path, update: bool) -> None:
     with opened(Settings(), notice) as connection:
         found = read_directory(path)
         for problem in found.problems:
-            notice(f"passed over {problem.path}: {problem.reason}")
+            notice(f"skipped {problem.path}: {problem.reason}")
         _report(rows.add(connection, found.families, update=update))
     if found.problems:
-        click.echo(f"files: {len(found.problems)} of {found.files} passed over")
+        click.echo(f"files: {len(found.problems)} of {found.files} skipped")
         sys.exit(1)
 
 

@@ -16,11 +16,11 @@ from indexer.terminal import notice
     "--from", "start", metavar="REVISION", help="With --sql: print what follows REVISION."
 )
 def migrate_command(sql: bool, start: str | None) -> None:
-    """Bring the database's schema to this version, while the product goes on.
+    """Bring the database's schema to this version, while your app keeps running.
 
-    Tables of the product are adopted as they are, or created where they do not exist. Running it
-    again changes nothing; after an interruption it goes on where it was. A lock that is not to be
-    had is tried for again, for two minutes. Use the direct connection or the session pooler (port
+    Your app's tables are adopted as they are, or created where they do not exist. Running it again
+    changes nothing; after an interruption it continues where it was. If a lock is busy, it tries
+    again, for two minutes. Use the direct connection or the session pooler (port
     5432).
 
     With --sql nothing is changed: the SQL is printed, to be read and run with psql. Its first lines

@@ -35,7 +35,7 @@ VL_OPTIONS = (
 
 IMAGE = click.option(
     "--image", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
-    help="A picture of letters. What made the serving vectors has to read pictures: Qwen3-VL does.",
+    help="A picture of letters. The model of the serving vectors must read pictures: Qwen3-VL does.",
 )  # fmt: skip
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 

@@ -33,10 +33,10 @@ FILTER = click.option(
 )  # fmt: skip
 LIMIT = click.option(
     "--limit", type=click.IntRange(1, 200), default=10, show_default=True,
-    help="At most so many fonts.",
+    help="How many fonts at most.",
 )  # fmt: skip
 OFFSET = click.option(
-    "--offset", type=click.IntRange(0, 2000), default=0, help="Leave out so many of the first."
+    "--offset", type=click.IntRange(0, 2000), default=0, help="How many of the best to skip."
 )
 
 
@@ -50,7 +50,7 @@ OFFSET = click.option(
 )  # fmt: skip
 @click.option(
     "--words", type=click.FloatRange(0, 1),
-    help="Share of the full-text leg: words of names, tags and descriptions. 0 leaves it out.",
+    help="Share of the full-text leg: words of names, tags and descriptions. 0 omits it.",
 )  # fmt: skip
 @click.option(
     "--fusion", type=click.Choice(["convex", "rrf"]),
@@ -70,8 +70,8 @@ def search_command(
     """Find fonts by a description of what they look like, by a picture of letters, or by both.
 
     Each row shows the fused score and, per leg, the similarity and the rank among the fonts that
-    were scored. A leg whose embedder is not at hand, or does not understand the query, is left out
-    and said so; where no embedder is at hand, words alone are searched.
+    were scored. A leg whose embedder is not available, or does not understand the query, is omitted
+    and reported; if no embedder is available, only words are searched.
 
     \b
     Example:  indexer search "elegant high-contrast serif"
@@ -89,7 +89,7 @@ def search_command(
 @click.argument("font")
 @click.option(
     "--alpha", type=click.FloatRange(0, 1), default=0.0, show_default=True,
-    help="0 compares what fonts look like, 1 what is said about them.",
+    help="0 compares what fonts look like, 1 their descriptions.",
 )  # fmt: skip
 @FILTER
 @LIMIT
@@ -112,7 +112,7 @@ def _show(hits: Sequence[Hit], *, as_json: bool) -> None:
         click.echo(json.dumps([asdict(hit) for hit in hits], indent=2, default=str))
         return
     if not hits:
-        notice("Nothing was found. Vectors are missing? Run: indexer backfill")
+        notice("Nothing was found. If vectors are missing, run: indexer backfill")
         return
     click.echo(
         f"{'score':>7}  {'text (rank)':>14}  {'sight (rank)':>14}  {'words (rank)':>14}  font"

@@ -21,10 +21,10 @@ from indexer.terminal import notice
 def serve_command(host: str | None, port: int | None, vl: VLOptions) -> None:
     """Answer queries over HTTP: their vectors, search in one request, and a page to look with.
 
-    It embeds by what made the serving vectors, on this host's cards where that is Qwen3-VL. It reads as
-    the app's visitors do (FONTSIGHT_SERVE_ROLE, anon by default) and never writes. On another address
-    than 127.0.0.1 callers need a key of FONTSIGHT_SERVE_KEYS. --dim is what POST /embed with texts gives
-    by default.
+    It embeds with the model that made the serving vectors, on this host's GPUs if that is Qwen3-VL. It
+    reads as the app's visitors do (FONTSIGHT_SERVE_ROLE, anon by default) and never writes. Except on
+    127.0.0.1, callers need a key of FONTSIGHT_SERVE_KEYS. Here --dim is the default dimension of POST
+    /embed with texts, and of nothing else.
 
     \b
     Example:  indexer serve

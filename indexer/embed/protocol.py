@@ -57,9 +57,8 @@ class Understanding:
     """What an embedder that knows a vocabulary makes of a query."""
 
     phrases: Sequence[tuple[str, Mapping[str, float]]]  # in the query's order; weight by axis
-    unknown: Sequence[
-        tuple[str, Sequence[str]]
-    ]  # each word that says nothing, and known ones near it
+    # each word that says nothing, and known ones near it
+    unknown: Sequence[tuple[str, Sequence[str]]]
 
 
 class Embedder(Protocol):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from threading import Lock
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import psycopg
 from psycopg import errors, sql
@@ -16,10 +19,17 @@ from indexer.database.connect import OPTIONS, Connection, Database, register_vec
 from indexer.errors import UserError
 from indexer.settings import Settings
 
+LOG = logging.getLogger("indexer.serve")
+T = TypeVar("T")
+
 ANONYMOUS = "anon"  # the role of Supabase's API for visitors who are not signed in
 MAX_CONNECTIONS = 8
 MAX_WAITING = 64
 MAX_WAIT_SECONDS = 5.0
+MAX_ASKING = 256  # requests that read, or wait to
+MAX_ANSWER_SECONDS = (
+    15.0  # of all that a request reads; the server's own limits need a server that lives
+)
 MAX_STATEMENT_SECONDS = 3  # as long as Supabase lets anon
 
 # All of it is one message to the server, and a pooler keeps its connection from begin to rollback.
@@ -69,6 +79,8 @@ class Reader:
         self._database = database
         self._counting = Lock()
         self._in_use = 0  # tells a busy database from one that is gone
+        self._asking = 0
+        self._threads = ThreadPoolExecutor(2 * MAX_CONNECTIONS, thread_name_prefix="read")
         begin = BEGIN.format(sql.Literal(f"{MAX_STATEMENT_SECONDS}s"))
         self._as_owner = begin
         self._as_visitor = AS_ROLE.format(begin=begin, role=sql.Identifier(role)) if role else begin
@@ -107,7 +119,26 @@ class Reader:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
         self._pool.close()
+
+    async def answer(self, read: Callable[[], T], *, seconds: float | None = None) -> T:
+        """What a function comes to that reads, in threads of their own: a database that hangs, without
+        an end of its connections, holds up nothing else. Belongs to one event loop.
+
+        seconds: for all of it, MAX_ANSWER_SECONDS if omitted. Raises ReaderBusy beyond them, and where
+        too many ask; and what the function raises.
+        """
+        if self._asking >= MAX_ASKING:
+            raise ReaderBusy("Too many requests wait for the database. Try again.")
+        self._asking += 1
+        try:
+            async with asyncio.timeout(MAX_ANSWER_SECONDS if seconds is None else seconds):
+                return await asyncio.get_running_loop().run_in_executor(self._threads, read)
+        except TimeoutError:
+            raise ReaderBusy("The database did not answer in time. Try again.") from None
+        finally:
+            self._asking -= 1
 
     @contextmanager
     def visitor(self) -> Iterator[Connection]:
@@ -187,7 +218,9 @@ class Reader:
             raise self._unreachable() from None
 
     def _unreachable(self) -> DatabaseUnavailable:
-        return DatabaseUnavailable(f"{self._database.label} cannot be reached. Try again later.")
+        # which database it is tells the log, not whoever asks
+        LOG.warning("%s cannot be reached.", self._database.label)
+        return DatabaseUnavailable("The database cannot be reached. Try again later.")
 
 
 def refuse_unheeded_policies(connection: Connection) -> None:
@@ -212,7 +245,7 @@ def _role(connection: Connection, chosen: str | None, say: Callable[[str], None]
         )
     if not exists:
         refuse_unheeded_policies(connection)
-        say(f"The database has no role {ANONYMOUS}: fonts are read as {me}, who connects.")
+        say(f"The database has no role {ANONYMOUS}: fonts are read as {me}, the connecting role.")
         return None
     with connection.transaction(force_rollback=True):
         try:

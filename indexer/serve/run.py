@@ -19,12 +19,12 @@ from indexer.database.connect import Database
 from indexer.embed.service import announcement
 from indexer.errors import UserError
 from indexer.fetch.files import FontFiles
-from indexer.serve.access import Access
-from indexer.serve.app import application
-from indexer.serve.middleware import LOG, JsonLines
+from indexer.serve.http.access import Access
+from indexer.serve.http.app import application
+from indexer.serve.http.middleware import LOG, JsonLines
 from indexer.serve.reading import Reader
-from indexer.serve.service import Service, ServiceOptions
-from indexer.serve.specimens import Specimens
+from indexer.serve.specimens.specimens import Specimens
+from indexer.serve.vectors.service import Service, ServiceOptions
 from indexer.settings import Settings
 
 SECONDS_TO_FINISH = 20  # for requests that are under way when it is told to stop
@@ -62,7 +62,7 @@ def run(
         server_header=False,
     )
     server = uvicorn.Server(config)
-    address = f"http://{host}:{port}"
+    address = announcement.address(host, port)
     with (
         bound(host, port) as listening,
         announcement.announced(settings.data_dir, host, port, access.token),
@@ -76,18 +76,22 @@ def run(
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """Before anything is loaded. Raises UserError where the address cannot be had."""
+    """Before anything is loaded. Raises UserError where the address cannot be bound."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        listening = socket.create_server((host, port), family=family, backlog=2048)
+        made = socket.create_server(
+            (host, port), family=family, backlog=2048,
+            dualstack_ipv6=host == "::" and socket.has_dualstack_ipv6(),
+        )  # fmt: skip
     except OSError as error:
+        reason = str(error.strerror).partition(" (")[0]  # Python repeats the address
         raise UserError(
-            f"{host}, port {port} cannot be bound: {error.strerror}. Is another service there? Choose "
-            "another one by --host and --port."
+            f"Port {port} of {host[:100]} cannot be bound: {reason}. Is another service running there? "
+            "Choose another address with --host and --port."
         ) from None
-    # asyncio does so for sockets of its own making only; else each answer's body waits 40 ms
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listening
+    # asyncio sends at once (TCP_NODELAY) only where a socket names its protocol; otherwise each
+    # answer on a connection that is kept waits 40 ms for the acknowledgement of its head
+    return socket.socket(made.family, made.type, socket.IPPROTO_TCP, fileno=made.detach())
 
 
 def _open_page(server: uvicorn.Server, address: str) -> None:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 TRAITS_VERSION = 1
+MAX_MEASURED = 1e6  # of a ratio or degrees: beyond it nothing was measured
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,5 +55,17 @@ class Traits:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Traits:
-        known = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in values.items() if name in known})
+        """What is none of these measurements is omitted: a row is not the job's alone to write."""
+        return cls(
+            **{
+                field.name: values[field.name]
+                for field in fields(cls)
+                if _is_measured(values.get(field.name), is_flag=field.name == "is_text")
+            }
+        )
+
+
+def _is_measured(value: object, *, is_flag: bool) -> bool:
+    if is_flag or isinstance(value, bool):
+        return is_flag and isinstance(value, bool)
+    return isinstance(value, int | float) and abs(value) <= MAX_MEASURED

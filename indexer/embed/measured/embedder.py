@@ -41,6 +41,7 @@ DIMENSION = 256  # those in use, and room for more axes
 WORDS = 0.75  # of a document's and a query's words, so that a word weighs .56 of a measurement
 LETTERS = 0.2  # a query about letters is not about symbols, of which nothing else is measured
 MAX_SQUARED_LENGTH = 8.0  # square of the length to which a document's words are held
+MAX_UNKNOWN = 50  # words that are told; NFKC makes 4,000 of a query of 1,000 characters
 UNREAD = frozenset({"Name", "Appearance"})  # names mislead ("Black Ops"); the other is the traits
 
 N = len(AXES)
@@ -89,13 +90,16 @@ class MeasuredTraits(Embedder):
         return normalised(vector)
 
     def explain(self, text: str) -> Understanding:
-        """Weights are negative towards the minus end of an axis; "axis (middle)" is its middle."""
+        """Weights are negative towards the minus end of an axis; "axis (middle)" is its middle.
+
+        Each unknown word once, and the first MAX_UNKNOWN of them.
+        """
         phrases = [(found.phrase, _weights(found)) for found in read(text, self._lexicon)]
-        unknown = [
-            (word, self._lexicon.near(word))
-            for word in unread(text, self._lexicon)
-            if word.casefold() not in STOP_WORDS
-        ]
+        distinct: dict[str, str] = {}
+        for word in unread(text, self._lexicon):
+            distinct.setdefault(word.casefold(), word)
+        words = [word for folded, word in distinct.items() if folded not in STOP_WORDS]
+        unknown = [(word, self._lexicon.near(word)) for word in words[:MAX_UNKNOWN]]
         return Understanding(phrases=phrases, unknown=unknown)
 
     def _embed(self, document: Document) -> Vector | FontError:

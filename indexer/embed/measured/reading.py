@@ -109,15 +109,15 @@ class _Reader:
         adverbs, start, at = _Adverbs(), None, 0
         while at < len(self.words):
             begin = at if start is None else start
-            if item := self._item(at):
+            if self.words[at] == BOUNDARY:  # no phrase begins with one
+                adverbs, start, at = _Adverbs(), None, at + 1
+            elif item := self._item(at):
                 at += item[0]
                 phrase = self.text.quote(begin, at)
                 found.append(Reading(phrase=phrase, meaning=adverbs.change(item[1])))
                 goes_on = adverbs.negated and self._is("or", at)
                 adverbs, start = _Adverbs(negated=bool(goes_on)), None
                 at += goes_on
-            elif self.words[at] == BOUNDARY:
-                adverbs, start, at = _Adverbs(), None, at + 1
             elif adverb := self._adverb(at, adverbs):
                 start = begin
                 at, adverbs = at + adverb[0], adverb[1]

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
-from indexer.embed.qwen.handle import CardLost, CardProcess
 from indexer.embed.qwen.limits import Limits
 from indexer.embed.qwen.messages import Order, Ready
+from indexer.embed.qwen.process import CardLost, CardProcess
 from indexer.errors import UserError
 
 LOOK = 0.5  # seconds between looks at whether it hangs
@@ -100,7 +100,7 @@ class Card:
             if self._closed.is_set():
                 break
             if unstarted == self._limits.starts:
-                self._say(f"{why} It could not be started {unstarted} times and is given up.")
+                self._say(f"{why} It failed to start {unstarted} times in a row and is given up.")
                 return why
             pause = self._limits.pause(self._barren)
             self._say(f"{why} It is started again in {pause:.0f} s.")

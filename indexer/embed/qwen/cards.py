@@ -17,10 +17,10 @@ from indexer.embed.protocol import Document, Embedder, Model, Query, Vector, onl
 from indexer.embed.qwen.card import Card
 from indexer.embed.qwen.checkpoint import Checkpoint
 from indexer.embed.qwen.devices import fitting, look
-from indexer.embed.qwen.handle import CardLost
 from indexer.embed.qwen.limits import Limits
 from indexer.embed.qwen.messages import Call, Documents, Order, Queries, Ready
 from indexer.embed.qwen.pool import Pool
+from indexer.embed.qwen.process import CardLost
 from indexer.errors import EmbedderUnavailable, FontError, UserError
 
 REQUEST = 32  # documents of a call

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from statistics import fmean
 
 from indexer.embed.qwen.card import Card
-from indexer.embed.qwen.handle import CardProcess
+from indexer.embed.qwen.process import CardProcess
 from indexer.errors import EmbedderUnavailable
 
 
@@ -136,5 +136,5 @@ class Pool:
             return left
         reason = next((card.given_up for card in self._cards if card.given_up), "")
         raise EmbedderUnavailable(
-            f"No card is left that embeds. {reason} What is done is kept; run it again for the rest."
+            f"No card is left to embed with. {reason} What is done is kept; run it again for the rest."
         )

@@ -1,159 +1,190 @@
-"""What runs in a card's process: threads that read, launch and collect, so that it never waits for a CPU.
-
-Reading makes pixels and ids of what is asked for; launching puts it on the card; collecting waits
-for vectors and sends them. What none of them foresaw ends the process: another is started, and what
-this one was doing is done again. A thread that failed alone would leave its callers waiting.
-"""
+"""A card's process, seen from here: calls that wait for its answers, and a watch over how long."""
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
+import multiprocessing
 import threading
-import traceback
+import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import wraps
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from itertools import count
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, NoReturn, ParamSpec
+from typing import Any
 
-from indexer.embed.protocol import Vector
-from indexer.embed.qwen.messages import READY, Call, Failure, Order, Queries, Ready, Reply
-from indexer.embed.qwen.turns import Read, Turns
-from indexer.errors import FontError, UserError
+from indexer.embed.qwen.limits import Limits
+from indexer.embed.qwen.messages import (
+    READY,
+    Call,
+    Documents,
+    Failure,
+    Items,
+    Order,
+    Ready,
+    Reply,
+    Result,
+)
+from indexer.embed.qwen.worker import work
 
-if TYPE_CHECKING:
-    from indexer.embed.qwen.model import Launched, Qwen3VL
-
-P = ParamSpec("P")
-
-WORTH_TUNING = 500  # documents; finding the batch size costs as much as some fifty of them
-COMPILING = 60.0  # seconds
-COMPILED_GAIN = 0.1  # of the time, at least
-ON_THE_CARD = 2  # launches: one is computed, the next is at hand; a query would wait for more
-
-
-def serve(connection: Connection, devices: Sequence[str], order: Order) -> None:
-    """Answer calls until there are no more; ends the process, and never returns."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    try:
-        _serve(connection, devices, order)
-    except BaseException as error:  # noqa: BLE001 - whatever it is, threads must not keep it alive
-        _die(error)
-    os._exit(0)  # whatever is still being computed
+SECONDS_TO_STOP = 5.0
+SECONDS_TO_DIE = 1.0  # of a process whose connection has ended; its exit code is worth the wait
+LATEST = 0.2  # weight of the latest call in the moving average
 
 
-def _serve(connection: Connection, devices: Sequence[str], order: Order) -> None:
-    try:
-        embedder, ready = _prepared(devices, order)
-    except UserError as error:
-        connection.send(Reply(number=READY, content=Failure.of(error)))
-        return
-    worker = _Worker(connection, embedder)
-    connection.send(Reply(number=READY, content=ready))
-    while True:
+class CardLost(Exception):
+    """A card's process is gone; what it was doing has no answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """A call that waits for its answer. Kinds are told apart, for queries pass documents."""
+
+    kind: type[Call] | None  # None: the start
+    documents: int
+    answer: Future[Any]
+    since: float = field(default_factory=time.monotonic)
+
+
+class CardProcess:
+    """A process with the model on its devices. Safe to be called from several threads."""
+
+    def __init__(self, devices: Sequence[str], order: Order, limits: Limits) -> None:
+        self._name = "+".join(devices)
+        self._devices = devices
+        self._limits = limits
+        context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
+        self._connection: Connection
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(
+            target=work, args=(theirs, devices, order), name=f"card {self._name}", daemon=True
+        )
+        self._process.start()
+        theirs.close()  # or its end would not be noticed
+        self._ready: Future[Ready] = Future()
+        self._state = threading.Lock()  # of what follows; held for moments
+        self._sending = threading.Lock()  # held for as long as the process does not read
+        self._asked = {READY: _Asked(kind=None, documents=0, answer=self._ready)}
+        self._numbers = count(READY + 1)
+        self._answered: dict[type[Call] | None, float] = {}  # when, of each kind, the latest was
+        self._lost: str | None = None
+        self._seconds: float | None = None
+        self.answers = 0
+        self.ended = threading.Event()
+        threading.Thread(target=self._listen, name=self._process.name, daemon=True).start()
+
+    @property
+    def lost(self) -> str | None:
+        """Why it ended, in a sentence; None while it lives."""
+        return self._lost
+
+    @property
+    def seconds_per_document(self) -> float | None:
+        """A moving average; None before the first."""
+        return self._seconds
+
+    def started(self) -> Ready:
+        """Waits for the model to be loaded. Raises UserError where it cannot be, and CardLost."""
         try:
-            call = connection.recv()
-        except (EOFError, ConnectionError):  # the main process is gone
-            return
-        worker.take(call)
+            return self._ready.result(self._limits.start)
+        except TimeoutError:
+            self._end(f"The process of {self._name} was not ready in {self._limits.start:.0f} s.")
+            return self._ready.result()
 
-
-def _prepared(devices: Sequence[str], order: Order) -> tuple[Qwen3VL, Ready]:
-    from transformers.utils import logging  # noqa: PLC0415 - the main process needs no torch
-
-    from indexer.embed.qwen.model import Qwen3VL  # noqa: PLC0415
-
-    logging.disable_progress_bar()  # several at once on one terminal
-    embedder = Qwen3VL.load(order.folder, order.identity, devices)
-    rate, compiled = None, False
-    # on a CPU, how long it will take is what has to be known before a run of hours
-    if order.expected >= (1 if devices[0] == "cpu" else WORTH_TUNING):
-        rate = embedder.tune(*order.sheet)
-        compiled = order.expected / rate * COMPILED_GAIN > COMPILING and devices[0] != "cpu"
-        if compiled:
-            embedder.compile()
-    step = embedder.step(*order.sheet)
-    return embedder, Ready(device="+".join(devices), step=step, rate=rate, compiled=compiled)
-
-
-def _or_die(work: Callable[P, None]) -> Callable[P, None]:
-    """For the work of a thread, whose failure nobody would see."""
-
-    @wraps(work)
-    def seen(*args: P.args, **kwargs: P.kwargs) -> None:
+    def ask(self, call: Callable[..., Call], items: Items) -> Future[list[Result]]:
+        """The results to come; CardLost where the process ends first."""
+        answer: Future[list[Result]] = Future()
+        with self._state:
+            if self._lost:
+                answer.set_exception(CardLost(self._lost))
+                return answer
+            message = call(number=next(self._numbers), items=items)
+            documents = len(items) if isinstance(message, Documents) else 0
+            asked = _Asked(kind=type(message), documents=documents, answer=answer)
+            self._asked[message.number] = asked
         try:
-            work(*args, **kwargs)
-        except BaseException as error:  # noqa: BLE001 - not all are Exceptions: a panic in Rust is not
-            _die(error)
+            with self._sending:
+                self._connection.send(message)
+        except OSError:  # it has ended, which the thread that listens tells all who wait
+            pass
+        except BaseException:
+            with self._state:
+                self._asked.pop(message.number, None)
+            raise
+        return answer
 
-    return seen
+    def watch(self) -> None:
+        """End it where a call waits and none of its kind has been answered for too long."""
+        now = time.monotonic()
+        with self._state:
+            asked = list(self._asked.values())
+            # a query may have to wait for the documents that are being computed
+            most = max((call.documents for call in asked), default=0)
+            limit = self._limits.silence(self._devices, most)
+            overdue = any(now - self._began(call) > limit for call in asked)
+        if overdue:
+            self._end(
+                f"The process of {self._name} gave no answer for {limit:.0f} s: it was ended."
+            )
 
+    def stop(self) -> None:
+        """End it, while it loads too."""
+        self._process.terminate()
+        self._process.join(SECONDS_TO_STOP)
+        self._end(f"The process of {self._name} was stopped.")
 
-class _Worker:
-    """An embedder and its threads."""
+    def _listen(self) -> None:
+        why = None
+        try:
+            while True:
+                self._take(self._connection.recv())
+        except (EOFError, OSError):
+            self._process.join(SECONDS_TO_DIE)
+        except Exception as error:  # noqa: BLE001 - what cannot be read is as bad as no answer
+            why = f"sent what cannot be read ({type(error).__name__})"
+        finally:
+            code = self._process.exitcode
+            self._end(f"The process of {self._name} {why or f'ended (exit code {code})'}.")
+            with self._sending:  # nobody writes to a number that is another file's by then
+                self._connection.close()
 
-    def __init__(self, connection: Connection, embedder: Qwen3VL) -> None:
-        self._connection = connection
-        self._embedder = embedder
-        self._turns = Turns()
-        self._reading = ThreadPoolExecutor(1)
-        self._reading_queries = ThreadPoolExecutor(1)
-        self._collecting = ThreadPoolExecutor(1)
-        self._room = threading.Semaphore(ON_THE_CARD)
-        threading.Thread(target=self._launch, daemon=True).start()
+    def _take(self, reply: Reply) -> None:
+        now = time.monotonic()
+        with self._state:
+            asked = self._asked.pop(reply.number)
+            if asked.documents:
+                self._measure((now - self._began(asked)) / asked.documents)
+            self._answered[asked.kind] = now
+            self.answers += asked.kind is not None
+        match reply.content:
+            case Ready() as ready:
+                self._seconds = 1 / ready.rate if ready.rate else None
+                asked.answer.set_result(ready)
+            case Failure() as failure:
+                asked.answer.set_exception(failure.error())
+            case results:
+                asked.answer.set_result(
+                    [
+                        result.error() if isinstance(result, Failure) else result
+                        for result in results
+                    ]
+                )
 
-    def take(self, call: Call) -> None:
-        reading = self._reading_queries if isinstance(call, Queries) else self._reading
-        reading.submit(self._read, call)
+    def _began(self, asked: _Asked) -> float:
+        """When it was its turn, as far as is known here."""
+        return max(asked.since, self._answered.get(asked.kind, 0.0))
 
-    @_or_die
-    def _read(self, call: Call) -> None:
-        if isinstance(call, Queries):
-            self._turns.put(Read(call=call, items=self._embedder.read_queries(call.items)))
-        else:
-            self._turns.put(Read(call=call, items=self._embedder.read(call.items)))
+    def _measure(self, seconds: float) -> None:
+        before = seconds if self._seconds is None else self._seconds
+        self._seconds = LATEST * seconds + (1 - LATEST) * before
 
-    @_or_die
-    def _launch(self) -> None:
-        while True:
-            self._room.acquire()  # first, so that a query which comes meanwhile is the next
-            together = self._turns.take()
-            calls = [read.call for read in together]
-            try:
-                launched = self._embedder.launch([item for read in together for item in read.items])
-            except UserError as error:
-                self._collecting.submit(self._refuse, calls, Failure.of(error))
-            else:
-                self._collecting.submit(self._collect, calls, launched)
-
-    @_or_die
-    def _collect(self, calls: Sequence[Call], launched: Launched) -> None:
-        results = self._embedder.collect(launched)
-        self._room.release()
-        for call in calls:
-            own, results = results[: len(call.items)], results[len(call.items) :]
-            content = [_content(call, result) for result in own]
-            self._connection.send(Reply(number=call.number, content=content))
-
-    @_or_die
-    def _refuse(self, calls: Sequence[Call], failure: Failure) -> None:
-        self._room.release()
-        for call in calls:
-            self._connection.send(Reply(number=call.number, content=failure))
-
-
-def _content(call: Call, result: Vector | FontError) -> Vector | Failure:
-    if not isinstance(result, FontError):
-        return result
-    return Failure.of(UserError(result.message) if isinstance(call, Queries) else result)
-
-
-def _die(error: BaseException) -> NoReturn:
-    try:
-        traceback.print_exception(error)
-        sys.stderr.flush()
-    finally:
-        os._exit(1)
+    def _end(self, why: str) -> None:
+        """Of no effect on one that has ended. One that a driver holds is not waited for."""
+        self._process.kill()
+        with self._state:
+            if self._lost:
+                return
+            self._lost = why
+            left, self._asked = list(self._asked.values()), {}
+        for asked in left:
+            asked.answer.set_exception(CardLost(why))
+        self.ended.set()

@@ -15,9 +15,8 @@ from indexer.errors import FontError
 if TYPE_CHECKING:
     from indexer.embed.qwen.inputs import Item
 
-PATIENCE = (
-    10.0  # seconds of queries alone, while documents wait: a flood must not hold them forever
-)
+# seconds of queries alone, while documents wait: a flood must not hold them forever
+PATIENCE = 10.0
 TOGETHER = 64  # queries of one launch, at most; a call that has more goes alone
 
 

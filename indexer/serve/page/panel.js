@@ -66,7 +66,7 @@ async function showServer() {
         ["device", panel.device],
         ["pictures", panel.embedder.reads_images ? "are read" : "are not read"],
         ["state", panel.embedder.loaded ? "loaded" : "not loaded"],
-        ["serving", panel.serving ? "yes" : "no: its model is not the serving space’s"],
+        ["searches", panel.searches ? "yes" : "no: its model is not the serving space’s"],
       ]),
       h("h3", {}, "Last run"), panel.last_run ? facts(Object.entries(panel.last_run).map(plain)) : h("p", { class: "soft" }, "None yet."),
       h("h3", {}, "Failures"), panel.failures.length

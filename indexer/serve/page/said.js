@@ -11,8 +11,11 @@ let answer = null;
 /** @param {object | null} newest the last answer of POST /search */
 export function showSaid(newest) {
   answer = newest;
-  const parts = [...likeness(), ...understood(), ...notUnderstood(), ...filters()];
-  replace(byId("said"), ...parts);
+  const said = byId("said");
+  const inside = said.contains(document.activeElement);
+  replace(said, ...likeness(), ...understood(), ...notUnderstood(), ...filters());
+  // who dropped one by keyboard goes on from the next, not from the top of the page
+  if (inside) (said.querySelector("button") ?? byId("query")).focus({ preventScroll: true });
 }
 
 function chip(words, name, drop) {

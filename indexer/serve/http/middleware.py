@@ -1,0 +1,182 @@
+"""Around every request: an id, a line in the log, a number in the metrics, and bounds on its body."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import time
+import traceback
+from contextlib import suppress
+from typing import Any
+
+from fastapi import Request
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from indexer.serve.http import errors
+from indexer.serve.http.access import Access
+from indexer.serve.metrics import Metrics
+from indexer.serve.refusals import Refusal, refusal_of
+
+LOG = logging.getLogger("indexer.serve")
+MAX_BODY = 12 << 20  # bytes: an image of 8 MiB in base64, and some text
+MAX_UNDER_WAY = 320  # requests: a full queue of queries, and two calls with them
+ALWAYS_ANSWERED = ("/health", "/metrics")
+MAX_BODY_WITHOUT_KEY = 4 << 10  # bytes: a key
+METHODS = frozenset({"GET", "POST", "HEAD", "OPTIONS"})
+REQUEST_ID = 64  # characters of a caller's own id that are kept
+SECURITY = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+}
+
+
+class Observed:
+    """Tells of each request what it came to, never what was asked: no text, no key, no address."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        sound = given.isascii() and given.replace("-", "").isalnum() and len(given) <= REQUEST_ID
+        request_id = given if sound else secrets.token_hex(8)
+        began, status = time.perf_counter(), 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                for name, value in SECURITY.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        trace = None
+        try:
+            await self._app(scope, receive, answer)
+        except Exception as error:  # noqa: BLE001 - a defect of ours must not end the service
+            trace = _trace(error)
+            if not status:  # nothing was sent yet
+                request = Request(scope, receive)
+                await errors.response(request, refusal_of(error))(scope, receive, answer)
+        finally:
+            self._tell(scope, request_id, status, time.perf_counter() - began, trace)
+
+    def _tell(
+        self, scope: Scope, request_id: str, status: int, seconds: float, trace: str | None
+    ) -> None:
+        route = getattr(scope.get("route"), "path", "none")  # a path would hold whatever was asked
+        # and so would a method: HTTP takes any word, and each would be kept in the metrics for ever
+        method = scope["method"] if scope["method"] in METHODS and route != "none" else "ANY"
+        self._metrics.latency.labels(route, method).observe(seconds)
+        self._metrics.answers.labels(route, str(status or "none")).inc()
+        about: dict[str, Any] = {
+            "request_id": request_id,
+            "method": method,
+            "route": route,
+            "status": status,  # 0: the caller had left
+            "milliseconds": round(seconds * 1000, 1),
+        }
+        if trace is not None:
+            about["trace"] = trace
+        level = logging.INFO if trace is None else logging.ERROR
+        LOG.log(level, "request", extra={"about": about})
+
+
+class BodyLimit:
+    """Refuses a body that is too large, however it comes; who has no key may send a key and no more.
+
+    Routes are asked for the key once a body is there and parsed, which takes 12 MiB of brackets 8 s.
+    """
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self._app = app
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        limit = MAX_BODY
+        refusal = Refusal(413, f"The request is larger than {MAX_BODY >> 20} MiB.")
+        try:
+            await self._access.check(Request(scope))
+        except Refusal as keyless:
+            limit, refusal = MAX_BODY_WITHOUT_KEY, keyless
+        length = Headers(scope=scope).get("content-length", "0")
+        if length.isdecimal() and int(length) > limit:
+            await errors.response(Request(scope, receive), refusal)(scope, receive, send)
+            return
+        received, exceeded = 0, False
+
+        async def bounded() -> Message:
+            nonlocal received, exceeded
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > limit:
+                exceeded = True
+                raise refusal
+            return message
+
+        async def answer(message: Message) -> None:
+            if not exceeded:  # else it is what the framework makes of the exception
+                await send(message)
+
+        with suppress(Refusal):
+            await self._app(scope, bounded, answer)
+        if exceeded:
+            await errors.response(Request(scope), refusal)(scope, receive, send)
+
+
+class Bounded:
+    """Refuses at once where too many requests are under way.
+
+    All of them advance by turns: were each let in only to hear that the queue is full, none would be
+    answered in time, those that are in the queue neither.
+    """
+
+    def __init__(self, app: ASGIApp, most: int = MAX_UNDER_WAY) -> None:
+        self._app = app
+        self._most = most
+        self._under_way = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in ALWAYS_ANSWERED:
+            await self._app(scope, receive, send)
+            return
+        if self._under_way >= self._most:
+            refusal = Refusal(429, "Too many requests. Try again in a second.", retry_after_s=1)
+            await errors.response(Request(scope), refusal)(scope, receive, send)
+            return
+        self._under_way += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._under_way -= 1
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+        }
+        return json.dumps(line | getattr(record, "about", {}), ensure_ascii=False)
+
+
+def _trace(error: BaseException) -> str:
+    """Where it happened and of what kind it is. Its words are omitted: they may quote a query."""
+    frames = "".join(traceback.format_tb(error.__traceback__)[-8:])
+    return f"{frames}{type(error).__name__}"

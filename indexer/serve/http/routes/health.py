@@ -1,0 +1,68 @@
+"""Whether the service can answer, by what, and what Prometheus wants to know."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel, Field
+
+from indexer.serve.http.access import Access
+from indexer.serve.http.answers import json_of
+from indexer.serve.reading import DatabaseUnavailable
+from indexer.serve.vectors.service import Service
+
+
+class Health(BaseModel):
+    """As sidecars have it; `notice` says in a sentence what is wrong."""
+
+    status: Literal["ok", "loading", "failed"]
+    embedding_model: str | None
+    reranker_model: str | None
+    embedding_loaded: bool
+    reranker_loaded: bool
+    device: str | None
+    embedding_dim: int | None = Field(description="Of POST /embed with texts.")
+    serving_model: str | None = Field(description="That made the vectors which search compares.")
+    searches: bool = Field(description="False: the model is not that of the serving space.")
+    notice: str | None
+
+
+def health_router(service: Service, access: Access) -> APIRouter:
+    router = APIRouter(tags=["operation"])
+
+    @router.get("/health", response_model=Health, responses={503: {"model": Health}})
+    async def health() -> Response:
+        notice = service.why_not.get("vl")
+        try:
+            mismatch = await service.known_mismatch()
+        except DatabaseUnavailable as error:
+            mismatch, notice = None, str(error)
+        answer = json_of(_health(service, mismatch, notice).model_dump())
+        answer.status_code = 200 if service.state == "ok" else 503
+        return answer
+
+    @router.get("/metrics", dependencies=[Depends(access.check)], response_class=Response)
+    async def metrics() -> Response:
+        """In Prometheus' text format."""
+        return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")
+
+    return router
+
+
+def _health(service: Service, mismatch: str | None, notice: str | None) -> Health:
+    embedder = service.legs["vl"].embedder if "vl" in service.legs else None
+    space = service.serving.get("vl")
+    own = embedder.model.dimension if embedder else None
+    return Health(
+        status=service.state,
+        embedding_model=embedder.model.name if embedder else None,
+        reranker_model=None,
+        embedding_loaded=embedder is not None,
+        reranker_loaded=False,
+        device=embedder.device if embedder else None,
+        embedding_dim=service.options.sidecar_dimension or own,
+        serving_model=space.model.name if space else None,
+        searches=service.state == "ok" and mismatch is None,
+        notice=mismatch or notice,
+    )

@@ -1,0 +1,1 @@
+"""The fonts for assistants, over the Model Context Protocol."""

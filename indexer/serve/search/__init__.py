@@ -1,0 +1,1 @@
+"""What is found, why, and how many there are of each kind: all as visitors see it."""

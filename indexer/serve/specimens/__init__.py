@@ -1,0 +1,1 @@
+"""Fonts as pictures and parts, made in bounded processes."""

@@ -1,0 +1,1 @@
+"""Query vectors: what is asked, embedded in batches, and kept."""
