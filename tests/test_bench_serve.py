@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -18,8 +19,11 @@ from click.testing import CliRunner
 
 from eval.bench import serve, serve_trouble
 from eval.bench import serve_load as callers
+from eval.bench.serve import ServeBench
+from eval.bench.serve_contest import Contest, Level, OneClient, Rate
 from eval.bench.serve_load import LOST, Answer, Load
-from eval.bench.serve_trouble import outcome
+from eval.bench.serve_search import SearchCost
+from eval.bench.serve_trouble import Beside, Killed, Outcome, Overload, outcome
 from eval.cli import main
 
 pytestmark = pytest.mark.model
@@ -31,6 +35,7 @@ def test_one_run_tells_speed_and_what_becomes_of_every_request(
 ) -> None:
     monkeypatch.setattr(serve, "CLIENTS", (1, 8))
     monkeypatch.setattr(serve, "SHEETS", 2)
+    monkeypatch.setattr(serve, "LONGER", 1)
     monkeypatch.setattr(serve_trouble, "SLICE_SECONDS", 0.5)
     done = CliRunner().invoke(
         main, ["bench", "serve", f"--model={checkpoint_folder}", "--devices=cpu",
@@ -65,6 +70,48 @@ def test_one_run_tells_speed_and_what_becomes_of_every_request(
     found = result["search"]
     assert (found["fonts"], found["pairs"] > 0) == (200, True)
     assert found["request_ms"] > found["parts"]["total"] > found["parts"]["rpc"]
+
+
+RATE = Rate(
+    per_second=600.4, p50_ms=31.25, p99_ms=99.9, rounds=[590.0, 600.4], failed=0, callers_busy=0.08
+)
+SLOW = replace(RATE, per_second=200.0, callers_busy=0.09)
+ALL = Outcome(asked=9, right=4, wrong=0, refused=3, unavailable=1, late=1, lost=0)
+RESULT = ServeBench(
+    model="tiny", revision="random weights", devices=["cpu"], threads=1, cpus=2,
+    sentence_transformers="6.2", uvicorn="0.54",
+    contest=Contest(
+        levels=[Level(clients=32, ours=RATE, bare=SLOW, ratio=3.004)],
+        cosine={"ours": 1.0, "bare": 0.99999},
+    ),
+    one_client=OneClient(requests=1000, p50_ms=3.5, model_p50_ms=1.5, above_ms=2.1),
+    overload=Overload(
+        per_second=1200, answered_per_second=550, p50_ms=500, p99_ms=900, callers_busy=0.2, outcome=ALL
+    ),
+    beside=Beside(
+        alone_p50_ms=3, alone_p95_ms=7, p50_ms=80, p95_ms=96, sheets_per_second=13, outcome=ALL
+    ),
+    killed=Killed(
+        cards=1, per_second=600, least_per_second=0, seconds_to_full_rate=5.44, outcome=ALL
+    ),
+    search=SearchCost(
+        fonts=20_000, pairs=400, request_ms=19.5, rpc_ms=11.2, above_ms=6.9, above_p95_ms=20.8,
+        parts={"embedding": 1.1, "rpc": 11.1},
+    ),
+)  # fmt: skip
+
+
+def test_a_table_says_what_the_json_says() -> None:
+    _, _, level, cosine, one, much, job, died, found = str(RESULT).splitlines()
+    assert level.split() == ["32", "600", "31.2", "99.9", "200", "31.2", "99.9", "3.00"]
+    assert cosine.endswith("ours 1.00000, bare 0.99999; callers busy: 9% of a core at most")
+    assert "above 2.1 ms" in one
+    assert f"1200/s: {ALL}; 550 vectors/s" in much
+    assert "p95 96.0 ms; without: p50 3.0 ms, p95 7.0 ms" in job
+    assert f"at its full rate after 5.4 s; {ALL}" in died
+    assert found.endswith("(p95 20.8 ms, 400 pairs); the service says: embedding 1.1, rpc 11.1")
+    never = replace(RESULT, killed=replace(RESULT.killed, seconds_to_full_rate=None))
+    assert "never back at its full rate" in str(never)
 
 
 def answer(status: int, *, answered: float = 0.5, retry_after: bool = False) -> Answer:

@@ -74,10 +74,10 @@ class ServeBench:
             f"least cosine with the model's own vectors: {cosines}; callers busy: {busy:.0%} of a core at most",
             f"one client: {one.p50_ms:.1f} ms, the model alone {one.model_p50_ms:.1f} ms, above {one.above_ms:.1f} ms "
             f"({one.requests} requests)",
-            f"too much, {much.per_second:.0f}/s: {much.outcome}; {much.answered_per_second:.0f} vectors/s, "
+            f"overload, {much.per_second:.0f}/s: {much.outcome}; {much.answered_per_second:.0f} vectors/s, "
             f"p50 {much.p50_ms:.0f} ms, p99 {much.p99_ms:.0f} ms; callers busy: {much.callers_busy:.0%}",
-            f"with a job ({job.sheets_per_second:.1f} sheets/s): p50 {job.p50_ms:.1f} ms, p95 {job.p95_ms:.1f} ms; "
-            f"without: p50 {job.alone_p50_ms:.1f} ms, p95 {job.alone_p95_ms:.1f} ms; {job.outcome}",
+            f"alongside a job ({job.sheets_per_second:.1f} sheets/s): p50 {job.p50_ms:.1f} ms, "
+            f"p95 {job.p95_ms:.1f} ms; without: p50 {job.alone_p50_ms:.1f} ms, p95 {job.alone_p95_ms:.1f} ms; {job.outcome}",
             f"a card of {died.cards} killed at {died.per_second:.0f}/s: {away}; {died.outcome}",
             f"search of {found.fonts} fonts: {found.request_ms:.1f} ms, the function alone {found.rpc_ms:.1f} ms, "
             f"above {found.above_ms:.1f} ms (p95 {found.above_p95_ms:.1f} ms, {found.pairs} pairs); the service says: "
@@ -120,15 +120,15 @@ def bench_serve(
                 for server in (ours, bare):  # which start side by side
                     server.ready()
                 crew.ready()
-                say(f"By turns: {rounds} rounds of {2 * len(CLIENTS)} loads, {seconds:g} s each.")
+                say(f"In turn: {rounds} rounds of {2 * len(CLIENTS)} loads, {seconds:g} s each.")
                 raced = contest(
                     crew, {OURS: ours, BARE: bare}, CLIENTS, seconds=seconds, rounds=rounds
                 )
             say("One client, and the model alone.")
             one = one_client(crew, ours, seconds=seconds)
-            say("Twice as much as it can.")
+            say("Overload.")
             much = overload(crew, ours, per_second=TOO_MUCH * raced.best, seconds=seconds)
-            say("Beside a job.")
+            say("Alongside a job.")
             sheets = [document.sheet for document in made.documents(SHEETS, SheetSpec())]
             beside = beside_documents(
                 crew, ours, [sheet for sheet in sheets if sheet], seconds=LONGER * seconds

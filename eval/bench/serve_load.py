@@ -85,6 +85,8 @@ class _Connection:
         )
 
     async def _exchanged(self, body: str) -> tuple[int, bool, bytes]:
+        if self._streams and self._streams[0].at_eof():  # it was idle for too long for the server
+            self.close()
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self._port)
         reader, writer = self._streams

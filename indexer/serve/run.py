@@ -28,6 +28,8 @@ from indexer.serve.vectors.service import Service, ServiceOptions
 from indexer.settings import Settings
 
 SECONDS_TO_FINISH = 20  # for requests that are under way when it is told to stop
+# an idle connection: longer than proxies keep theirs (60), or they send a request into one that closes
+SECONDS_KEPT_OPEN = 75
 
 
 def run(
@@ -56,6 +58,7 @@ def run(
         access_log=False,  # its lines hold what was asked
         log_level="warning",
         timeout_graceful_shutdown=SECONDS_TO_FINISH,
+        timeout_keep_alive=SECONDS_KEPT_OPEN,
         server_header=False,
     )
     server = uvicorn.Server(config)

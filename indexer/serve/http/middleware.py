@@ -21,7 +21,7 @@ from indexer.serve.refusals import Refusal, refusal_of
 
 LOG = logging.getLogger("indexer.serve")
 MAX_BODY = 12 << 20  # bytes: an image of 8 MiB in base64, and some text
-MAX_UNDER_WAY = 512  # requests: a full queue of queries, one of documents
+MAX_UNDER_WAY = 320  # requests: a full queue of queries, and two calls with them
 ALWAYS_ANSWERED = ("/health", "/metrics")
 MAX_BODY_WITHOUT_KEY = 4 << 10  # bytes: a key
 METHODS = frozenset({"GET", "POST", "HEAD", "OPTIONS"})
