@@ -77,7 +77,8 @@ class ServeBench:
             f"overload, {much.per_second:.0f}/s: {much.outcome}; {much.answered_per_second:.0f} vectors/s, "
             f"p50 {much.p50_ms:.0f} ms, p99 {much.p99_ms:.0f} ms; callers busy: {much.callers_busy:.0%}",
             f"alongside a job ({job.sheets_per_second:.1f} sheets/s): p50 {job.p50_ms:.1f} ms, "
-            f"p95 {job.p95_ms:.1f} ms; without: p50 {job.alone_p50_ms:.1f} ms, p95 {job.alone_p95_ms:.1f} ms; {job.outcome}",
+            f"p95 {job.p95_ms:.1f} ms; without: p50 {job.alone_p50_ms:.1f} ms, "
+            f"p95 {job.alone_p95_ms:.1f} ms; {job.outcome}",
             f"a card of {died.cards} killed at {died.per_second:.0f}/s: {away}; {died.outcome}",
             f"search of {found.fonts} fonts: {found.request_ms:.1f} ms, the function alone {found.rpc_ms:.1f} ms, "
             f"above {found.above_ms:.1f} ms (p95 {found.above_p95_ms:.1f} ms, {found.pairs} pairs); the service says: "
