@@ -106,38 +106,40 @@ def bench_serve(
     random_weights = random_weights or source == "tiny"
     # the tiny model's sums gain nothing by more; the other cores are the servers' and the callers'
     threads = max(1, (os.cpu_count() or 1) // 2)
-    with tempfile.TemporaryDirectory() as name, own_database(Path(name)) as database:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         say(f"Loading {source} on {', '.join(devices)}.")
         if random_weights:
-            source = random_checkpoint.saved(source, Path(name) / source, devices[0])
+            source = random_checkpoint.saved(source, folder / source, devices[0])
         checkpoint = find(source)
         reference = Reference(folder=checkpoint.with_weights(), device=devices[0], threads=threads)
         arguments = ("--vl-embedder", str(reference.folder), "--devices", ",".join(devices))
-        with (
+        with (  # all start side by side
             _crew(reference) as crew,
-            indexer_serve(database.conninfo, threads, arguments) as ours,
+            bare_server(reference.folder, devices[0], threads) as bare,
+            own_database(folder) as database,
         ):
-            with bare_server(reference.folder, devices[0], threads) as bare:
-                for server in (ours, bare):  # which start side by side
+            with indexer_serve(database.conninfo, threads, arguments) as ours:
+                for server in (bare, ours):
                     server.ready()
                 crew.ready()
                 say(f"In turn: {rounds} rounds of {2 * len(CLIENTS)} loads, {seconds:g} s each.")
                 raced = contest(
                     crew, {OURS: ours, BARE: bare}, CLIENTS, seconds=seconds, rounds=rounds
                 )
-            say("One client, and the model alone.")
-            one = one_client(crew, ours, seconds=seconds)
-            say("Overload.")
-            much = overload(crew, ours, per_second=TOO_MUCH * raced.best, seconds=seconds)
-            say("Alongside a job.")
-            sheets = [document.sheet for document in made.documents(SHEETS, SheetSpec())]
-            beside = beside_documents(
-                crew, ours, [sheet for sheet in sheets if sheet], seconds=LONGER * seconds
-            )
-            say("A card is killed.")
-            died = killed(crew, ours)
-        say(f"Search of {rows} fonts.")
-        found = _search(database, rows, threads, LONGER * seconds)
+                say("One client, and the model alone.")
+                one = one_client(crew, ours, seconds=seconds)
+                say("Overload.")
+                much = overload(crew, ours, per_second=TOO_MUCH * raced.best, seconds=seconds)
+                say("Alongside a job.")
+                sheets = [document.sheet for document in made.documents(SHEETS, SheetSpec())]
+                beside = beside_documents(
+                    crew, ours, [sheet for sheet in sheets if sheet], seconds=LONGER * seconds
+                )
+                say("A card is killed.")
+                died = killed(crew, ours)
+            say(f"Search of {rows} fonts.")
+            found = _search(database, rows, threads, LONGER * seconds)
     return ServeBench(
         model=checkpoint.name,
         revision="random weights" if random_weights else checkpoint.revision,
