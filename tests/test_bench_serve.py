@@ -92,7 +92,7 @@ RESULT = ServeBench(
         alone_p50_ms=3, alone_p95_ms=7, p50_ms=80, p95_ms=96, sheets_per_second=13, outcome=ALL
     ),
     killed=Killed(
-        cards=1, per_second=600, least_per_second=0, seconds_to_full_rate=5.44, outcome=ALL
+        cards=1, per_second=600, seconds_to_full_rate=5.44, outcome=ALL
     ),
     search=SearchCost(
         fonts=20_000, pairs=400, request_ms=19.5, rpc_ms=11.2, above_ms=6.9, above_p95_ms=20.8,

@@ -109,7 +109,6 @@ class Killed:
 
     cards: int
     per_second: float  # before
-    least_per_second: float  # in a second after
     seconds_to_full_rate: float | None  # None: it never came back
     outcome: Outcome  # of all that was asked from the kill on, until then
 
@@ -134,7 +133,6 @@ def killed(crew: Crew, server: Server) -> Killed:
     return Killed(
         cards=len(cards),
         per_second=full,
-        least_per_second=min(load.rate for load in after[1:]),
         seconds_to_full_rate=away,
         outcome=_judged(crew, [answer for load in after for answer in load.answers]),
     )
