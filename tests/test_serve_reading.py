@@ -120,11 +120,11 @@ def test_a_role_that_cannot_be_read_as_is_refused_with_the_remedy(
         assert opened(visited, "authenticated")[0].role == "authenticated"
         name = admin.info.dbname
         admin.execute(
-            "create role plain login; grant select on font_index.alembic_version to plain"
+            "create role plain login password 'plain'; grant select on font_index.alembic_version to plain"
         )
         admin.execute("grant usage on schema font_index to plain")
     try:
-        plain = psycopg.conninfo.make_conninfo(server, dbname=name, user="plain")
+        plain = psycopg.conninfo.make_conninfo(server, dbname=name, user="plain", password="plain")
         with pytest.raises(UserError, match='grant "anon" to "plain"'):
             opened(Database(conninfo=plain, label=name))
     finally:
