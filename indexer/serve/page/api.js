@@ -1,6 +1,8 @@
 /** The server's answers, and its refusals as sentences. */
 
+import { early } from "./early.js";
 import { askForKey } from "./key.js";
+import { request } from "./request.js";
 
 /** What the server refuses, or that it does not answer (status 0). */
 export class Refusal extends Error {
@@ -17,12 +19,8 @@ export class Refusal extends Error {
  * @param {{ body?: object, signal?: AbortSignal }} [options] with a body it is a POST
  */
 export async function call(path, { body, signal } = {}) {
-  const request = body === undefined ? {} : {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(body),
-  };
-  const response = await reached(path, { ...request, signal });
+  const asked = body === undefined ? {} : request(body);
+  const response = await reached(path, { ...asked, signal });
   if (response.status === 429) {
     await pause(Number(response.headers.get("Retry-After") ?? 1), signal);
     return call(path, { body, signal });
@@ -36,14 +34,14 @@ export async function call(path, { body, signal } = {}) {
 }
 
 /** Once more where the connection broke: networks change while people walk about. */
-async function reached(path, request, again = true) {
+async function reached(path, asked, again = true) {
   try {
-    return await fetch(path, request);
+    return await (early(path, asked) ?? fetch(path, asked));
   } catch (error) {
     if (error.name === "AbortError") throw error;
     if (!again) throw new Refusal("The server does not answer. Is it still running?", 0);
-    await pause(0.25, request.signal);
-    return reached(path, request, false);
+    await pause(0.25, asked.signal);
+    return reached(path, asked, false);
   }
 }
 

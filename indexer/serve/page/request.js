@@ -2,6 +2,8 @@
 
 import { PAGE, state } from "./state.js";
 
+export const AT_ONCE = 100; // rows that the server gives for one question
+
 /** Nothing is asked yet: the page shows examples. */
 export function isEmpty() {
   return !state.q.trim() && !state.like && !state.picture && !state.all && !isFiltered();
@@ -56,4 +58,15 @@ export function searchBody(view, { limit = PAGE, offset = 0 } = {}) {
     limit,
     ...(offset && { offset }),
   };
+}
+
+/** Of the list's first rows. */
+export function listBody() {
+  const view = state.view === "side" ? "fused" : state.view;
+  return searchBody(view, { limit: Math.min(state.rows, AT_ONCE) });
+}
+
+/** What fetch takes for a POST of a body. */
+export function request(body) {
+  return { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
 }

@@ -5,13 +5,12 @@ import { byId, h, replace } from "./dom.js";
 import { showExamples } from "./examples.js";
 import { everyFont, facetsOf } from "./facets.js";
 import { openPanel, showQueryFacts } from "./panel.js";
-import { filterBody, isBrowsing, isEmpty, isFiltered, searchBody } from "./request.js";
+import { AT_ONCE, filterBody, isBrowsing, isEmpty, isFiltered, listBody, searchBody } from "./request.js";
 import { RowList } from "./rows.js";
 import { activeFilters, showSaid } from "./said.js";
 import { ask, change, MAX_ROWS, narrow, noFilter, PAGE, state } from "./state.js";
 import { milliseconds, plural } from "./wording.js";
 
-const AT_ONCE = 100; // rows that the server gives for one question
 const SIDE = { looks: "how it looks", fused: "fused", words: "what is said" };
 
 const newest = new Newest();
@@ -61,7 +60,7 @@ async function empty(signal) {
 
 async function list(signal) {
   const view = state.view === "side" ? "fused" : state.view;
-  const answer = await call("/search", { body: searchBody(view, { limit: Math.min(state.rows, AT_ONCE) }), signal });
+  const answer = await call("/search", { body: listBody(), signal });
   while (answer.fonts.length < state.rows && answer.fonts.length % AT_ONCE === 0 && answer.fonts.length) {
     const limit = Math.min(AT_ONCE, state.rows - answer.fonts.length);
     const next = await call("/search", { body: searchBody(view, { limit, offset: answer.fonts.length }), signal });
