@@ -66,7 +66,7 @@ UNTIL_NEW_ROWS = """
 
 @dataclass(frozen=True, kw_only=True)
 class PageTimes:
-    """Medians, in milliseconds. Beside them how busy the machine was: a busy one is slower."""
+    """Medians, in milliseconds, and how busy the machine was: a busy one is slower."""
 
     rows: int
     rounds: int

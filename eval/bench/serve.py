@@ -1,4 +1,4 @@
-"""How fast and how sure the query service answers, beside a bare server and the parts that it is made of."""
+"""How fast and how sure the query service answers, next to a bare server and its own parts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from indexer.sheet.render import SheetSpec
 CLIENTS = (1, 2, 4, 8, 16, 32, 64)
 TOO_MUCH = 2.0  # times the best rate
 SHEETS = 64  # in flight, of a job
-LONGER = 3  # times: a query beside a job takes longer, and so do searches
+LONGER = 3  # times: a query alongside a job takes longer, and so do searches
 
 HEADING = f"{'clients':>8}{'ours/s':>9}{'p50 ms':>9}{'p99 ms':>9}{'bare/s':>9}{'p50 ms':>9}{'p99 ms':>9}{'ratio':>7}"
 

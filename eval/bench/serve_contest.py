@@ -128,7 +128,7 @@ def contest(
 
 @dataclass(frozen=True, kw_only=True)
 class OneClient:
-    """A request by one caller, beside a call of the model in its own process."""
+    """A request by one caller, next to a call of the model in its own process."""
 
     requests: int
     p50_ms: float

@@ -191,7 +191,7 @@ def serve_command(model: str, devices: str | None, as_json: bool, **options: Any
     """Time `indexer serve` beside sentence-transformers behind a bare FastAPI, and try what may go wrong.
 
     1 to 64 clients ask both in turn; then comes twice as much as the service can answer, a job that
-    shares its cards, the death of a card's process, and searches beside the function alone. The
+    shares its cards, the death of a card's process, and searches next to the function alone. The
     database is an embedded Postgres of its own, which is removed afterwards.
 
     \b

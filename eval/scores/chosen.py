@@ -33,7 +33,7 @@ def chosen(results: Results) -> Weights:
 
 
 def evidence(results: Results) -> dict[str, Any]:
-    """What the choice rests on, to be kept beside it."""
+    """What the choice rests on, to be kept with it."""
     about = results.run.about
     return {
         "dataset": {key: about.dataset[key] for key in ("name", "version", "hash")},

@@ -55,7 +55,7 @@ class CatalogEntry:
     def_subset: str
     license: str | None  # SPDX
     unicode_ranges: tuple[str, ...] | None = None  # as CSS has them; None where the list has none
-    axes: Mapping[str, Span] | None = None  # empty where it is not variable; None: not in the list
+    axes: Mapping[str, Span] | None = None  # empty if not variable; None: not in the list
 
     @classmethod
     def from_api(cls, item: Mapping[str, Any]) -> CatalogEntry:
@@ -116,7 +116,7 @@ class CatalogEntry:
         styles = Styles(
             weights=self.weights,
             italic=slanted if slanted or self.axes is not None else None,
-            # Google's "ital" is a second file beside the upright one, not an axis of either
+            # Google's "ital" is a second file alongside the upright one, not an axis of either
             axes=None if self.axes is None else tuple(sorted(axes.keys() - {"ital"})),
             weight=span_of((*self.weights, *axes.get("wght", ())), MAX_WEIGHT),
             width=span_of(axes.get("wdth", ()), MAX_WIDTH),

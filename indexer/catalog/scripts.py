@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from fontTools import unicodedata
 
@@ -73,6 +73,11 @@ def covered_scripts(cmap: Collection[int]) -> tuple[str, ...]:
         if script not in ("Zyyy", "Zinh", "Zzzz") and characters >= MIN_CHARACTERS:
             return (_name(script),)
     return ()
+
+
+def subsets_of(tags: Iterable[str] | None) -> list[str]:
+    """Those of a family's tags that are scripts, in alphabetical order: the importer puts them there."""
+    return sorted(tag for tag in tags or () if tag in LETTERS)
 
 
 def _script(code: int) -> str:

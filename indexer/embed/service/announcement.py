@@ -1,6 +1,6 @@
 """How jobs find a query service on their host: a file that only its user can read.
 
-A service holds the cards' memory, so a job beside it has to ask it instead of loading the model again.
+A service holds the cards' memory, so a job on the same host has to ask it instead of loading the model again.
 The file is locked while the service lives. What a killed one left is not followed: anyone could
 listen on its port by now, and would be sent documents, and answer with vectors of his own.
 """

@@ -25,10 +25,10 @@ from indexer.serve.http.routes.provider import provider_router
 from indexer.serve.http.routes.search import search_router
 from indexer.serve.search.columns import Columns
 from indexer.serve.search.facets import warm
-from indexer.serve.search.searching import Search, answer
+from indexer.serve.search.searching import warm_up
 from indexer.serve.specimens.specimens import Specimens
 from indexer.serve.vectors.images import Pictures
-from indexer.serve.vectors.service import WARM_UP, Service
+from indexer.serve.vectors.service import Service
 from indexer.settings import Settings
 
 
@@ -45,7 +45,7 @@ def application(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with service.reader, specimens:
-            service.start(lambda: answer(service, Search(query=WARM_UP)))
+            service.start(lambda: warm_up(service))
             warming = asyncio.create_task(asyncio.to_thread(warm, service.reader, columns))
             yield
             await asyncio.gather(warming, return_exceptions=True)

@@ -23,9 +23,9 @@ from indexer.serve.mcp.types import glossary
 from indexer.serve.reading import Reader
 from indexer.serve.refusals import Refusal, refusal_of
 from indexer.serve.search.columns import Trait, read_traits
-from indexer.serve.search.searching import Search, answer
+from indexer.serve.search.searching import warm_up
 from indexer.serve.specimens.specimens import Specimens
-from indexer.serve.vectors.service import WARM_UP, Service, ServiceOptions
+from indexer.serve.vectors.service import Service, ServiceOptions
 from indexer.settings import Settings
 
 INSTRUCTIONS = (
@@ -70,7 +70,7 @@ def server(service: Service, specimens: Specimens, traits: list[Trait]) -> FontS
     @asynccontextmanager
     async def lifespan(_: MCPServer[None]) -> AsyncIterator[None]:
         with specimens:  # its processes begin where stdout is no longer the protocol's
-            service.start(lambda: answer(service, Search(query=WARM_UP)))
+            service.start(lambda: warm_up(service))
             try:
                 yield
             finally:

@@ -14,14 +14,14 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from indexer import search, weights
-from indexer.catalog.scripts import LETTERS
+from indexer.catalog.scripts import subsets_of
 from indexer.database.connect import Connection
 from indexer.embed.protocol import Query, Understanding, Vector
 from indexer.search import Hit
 from indexer.serve.refusals import Refusal
 from indexer.serve.search.visible import object_or_none
 from indexer.serve.search.why import Reason, reasons
-from indexer.serve.vectors.service import Service, Serving
+from indexer.serve.vectors.service import WARM_UP, Service, Serving
 from indexer.spaces import Leg
 from indexer.weights import Fusion
 
@@ -59,6 +59,11 @@ class Asked:
 
     vectors: Mapping[Leg, Vector]
     why_not: Mapping[Leg, str]
+
+
+async def warm_up(service: Service) -> None:
+    """One search, so that no caller waits for connections and caches."""
+    await answer(service, Search(query=WARM_UP))
 
 
 async def answer(service: Service, wanted: Search) -> dict[str, Any]:
@@ -256,7 +261,7 @@ def _font(
         "license": details["license"],
         "styles": details["styles"],
         "traits": details["traits"],
-        "subsets": sorted(tag for tag in row["tags"] or () if tag in LETTERS),
+        "subsets": subsets_of(row["tags"]),
         "why": [dict(vars(reason)) for reason in why],
     }
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from indexer.catalog.install import font_face, fontsource_line
 from indexer.catalog.licenses import permits_subsets
-from indexer.catalog.scripts import LETTERS
+from indexer.catalog.scripts import subsets_of
 from indexer.errors import FontError
 from indexer.serve.http.answers import ERRORS, Error, json_of
 from indexer.serve.http.callers import unless_gone
@@ -32,7 +32,7 @@ Text = Annotated[str, Query(min_length=1, max_length=MAX_TEXT)]
 
 
 class Install(BaseModel):
-    fontsource: str | None = Field(description="The command for npm; null where it is not there.")
+    fontsource: str | None = Field(description="The command for npm; null if it is not available.")
     css: str | None = Field(description="@font-face rules; null without files on the web.")
 
 
@@ -171,7 +171,7 @@ def _told(font: VisibleFont, percentiles: dict[str, float]) -> dict[str, Any]:
         "license": font.license,
         "styles": font.styles,
         "traits": font.traits,
-        "subsets": sorted(tag for tag in font.tags or () if tag in LETTERS),
+        "subsets": subsets_of(font.tags),
         "install": {
             "fontsource": fontsource_line(font.addresses),
             "css": font_face(font.name, font.addresses),

@@ -1,4 +1,4 @@
-"""The search page: its shell at /, its style and modules beside it, read from the package once."""
+"""The search page: its shell at /, its style and modules, read from the package once."""
 
 from __future__ import annotations
 
