@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -530,6 +531,24 @@ def test_the_fonts_of_a_dead_process_are_free_at_once(
     assert {f.reason for f in pending(connection, space)} == {"leased"}
     tidy(connection)
     assert {f.reason for f in pending(connection, space)} == {"new"}
+
+
+def test_a_run_that_was_stopped_within_a_query_gives_its_fonts_back(
+    database: Database, connection: Connection, add_fonts: AddFonts
+) -> None:
+    add_fonts(connection, 2)
+    space = vl_space(MeasuredTraits())
+    spaces.register(connection, space)
+    with database.open() as own:
+        run = JobRun.start(own, space, {})
+        run.claim(pending(own, space), EVERYTHING)
+        with suppress(KeyboardInterrupt), own.transaction():
+            own.execute("update font_index.leases set expires_at = expires_at")
+            own.pgconn.send_query(b"select pg_sleep(60)")  # as Ctrl-C leaves it: not answered yet
+            raise KeyboardInterrupt
+        run.finish("interrupted", {}, {})
+    assert {f.reason for f in pending(connection, space)} == {"new"}
+    assert connection.execute("select outcome from font_index.runs").fetchone() == ("interrupted",)
 
 
 def test_the_fonts_of_a_dead_host_are_free_when_their_leases_expire(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,6 +96,19 @@ def opened(settings: Settings, say: Callable[[str], None]) -> Iterator[Connectio
     say(f"Using {database.label}.")
     with database.open() as connection:
         yield connection
+
+
+def reconnected(connection: Connection) -> Connection:
+    """A new connection in place of one that takes no further query, which is closed.
+
+    Raises psycopg.OperationalError.
+    """
+    address, password = connection.info.dsn, connection.info.password or None
+    autocommit = connection.autocommit
+    with suppress(psycopg.Error):
+        connection.cancel_safe(timeout=5)  # closing alone lets the query, and its locks, go on
+    connection.close()
+    return psycopg.connect(address, password=password, autocommit=autocommit, **OPTIONS)
 
 
 def register_vectors(connection: Connection) -> None:

@@ -98,8 +98,7 @@ def index(
             show(progress)
     except BaseException as error:
         outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        # stopped within a query, the connection is of no use: the next run frees what this one held
-        with suppress(psycopg.Error):
+        with suppress(psycopg.Error):  # the database is gone: the next run frees what this one held
             run.finish(outcome, progress.counts(), progress.seconds)
         raise
     run.finish("finished", progress.counts(), progress.seconds)

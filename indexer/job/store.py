@@ -11,12 +11,13 @@ from typing import Self
 from uuid import UUID
 
 import psutil
+import psycopg
 from pgvector import HalfVector
 from pgvector import Vector as FullVector
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from indexer.database.connect import Connection
+from indexer.database.connect import Connection, reconnected
 from indexer.embed.protocol import Vector
 from indexer.errors import FontError
 from indexer.job.pending import Claim, Selection, pending
@@ -239,7 +240,15 @@ class JobRun:
             self.connection.execute(END_LEASES, [self.id, [font.font_id]])
 
     def finish(self, outcome: str, counts: Mapping[str, int], timings: Mapping[str, float]) -> None:
-        _finish(self.connection, self.id, outcome, counts, timings)
+        """Give back the leases and record how the run ended.
+
+        Interrupted within a query, a connection takes no further one: then over a new connection.
+        """
+        try:
+            _finish(self.connection, self.id, outcome, counts, timings)
+        except psycopg.Error:
+            with reconnected(self.connection) as connection:
+                _finish(connection, self.id, outcome, counts, timings)
 
 
 def tidy(connection: Connection) -> None:
