@@ -177,7 +177,7 @@ class _Batch:
         ready = [font for font in fonts if font.error is None]
         return cls(
             ready=ready,
-            documents=[_document(space, font) for font in ready],
+            documents=[document_of(space, font) for font in ready],
             failed=[(font, font.error) for font in fonts if font.error],
         )
 
@@ -284,7 +284,7 @@ def _save(
         raise TooManyFailed(progress)
 
 
-def _document(space: Space, outcome: Outcome) -> Document:
+def document_of(space: Space, outcome: Outcome) -> Document:
     font, prepared = outcome.claim, outcome.prepared
     traits = prepared.traits if prepared else None
     text = None
