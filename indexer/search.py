@@ -27,8 +27,9 @@ from indexer.catalog.rows import font_id
 from indexer.database.connect import Connection, Database
 from indexer.embed.protocol import Embedder, Query, Vector, only
 from indexer.errors import UserError
+from indexer.legs import Embedded, QueryVector, ranking
 from indexer.settings import Settings
-from indexer.spaces import Leg, Space, padded
+from indexer.spaces import Leg, Serving, Space, padded
 from indexer.weights import Fusion
 
 LOG = logging.getLogger(__name__)
@@ -121,15 +122,6 @@ def similar(connection: Connection, font_id: UUID, **options: Unpack[SimilarOpti
     return _call(connection, "similar_fonts", {"font_id": font_id, **options})
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Asked:
-    """What a leg made of a query: a vector of the space that serves, or why there is none."""
-
-    space: Space | None
-    vector: Vector | None = None
-    why_not: str | None = None
-
-
 class Fonts:
     """The fonts of a database, found as apps find them: by words, by a picture of letters, by likeness.
 
@@ -202,18 +194,24 @@ class Fonts:
         if given.empty:
             raise UserError('The query is empty. Say what the font looks like: "elegant serif".')
         while True:
-            asked = self._asked(given)
+            serving = spaces.serving(self._connection)
+            embedded = self._embedded(given, serving)
             with self._connection.transaction():
-                if any(self._active(leg) != found.space for leg, found in asked.items()):
+                if spaces.serving(self._connection) != serving:
                     continue  # another space began to serve while the query was embedded
-                text, vl = self._vectors(given, asked, alpha)
-                if text is None and vl is None:
+                by = ranking(
+                    given, embedded, serving, words=words,
+                    alpha=weights.serving(self._connection).alpha if alpha is None else alpha,
+                )  # fmt: skip
+                for leg, why in by.why_not.items():
+                    self._say(f"{leg} leg omitted: {why}")
+                if not by.vectors:
                     self._say("No vector is left to rank by, so only words are searched.")
-                    words = 1.0
                 return match(
-                    self._connection, text=text, vl=vl, count=count, threshold=threshold,
-                    query_text=None if words == 0 else given.text, match_offset=offset, filter=filter,
-                    alpha=alpha, full_text_weight=words, fusion=fusion, normalization=normalization,
+                    self._connection, text=by.vectors.get("text"), vl=by.vectors.get("vl"),
+                    count=count, threshold=threshold, query_text=by.query_text, match_offset=offset,
+                    filter=filter, alpha=alpha, full_text_weight=by.full_text_weight, fusion=fusion,
+                    normalization=normalization,
                 )  # fmt: skip
 
     def similar(
@@ -246,7 +244,7 @@ class Fonts:
         query = Query(text=text, image=image, instruction=instruction)
         if query.empty:
             raise UserError("There is nothing to embed: give a text, an image or both.")
-        space = self._active("vl")
+        space = spaces.active(self._connection, "vl")
         if space is None:
             raise UserError(
                 "The database has no vl vectors yet, so there is no model to embed by. "
@@ -254,30 +252,27 @@ class Fonts:
             )
         return only(self._embedder(space).embed_queries([query]))
 
-    def _active(self, leg: Leg) -> Space | None:
-        return spaces.active(self._connection, leg)
-
-    def _asked(self, query: Query) -> dict[Leg, _Asked]:
+    def _embedded(self, query: Query, serving: Serving) -> Embedded:
         """A picture says nothing to the text leg."""
-        asked: dict[Leg, _Asked] = {"vl": self._ask("vl", query)}
+        embedded: dict[Leg, QueryVector | UserError] = {"vl": self._ask("vl", serving["vl"], query)}
         if query.text:
-            asked["text"] = self._ask("text", Query(text=query.text))
-        return asked
+            embedded["text"] = self._ask("text", serving["text"], Query(text=query.text))
+        return embedded
 
-    def _ask(self, leg: Leg, query: Query) -> _Asked:
-        space = self._active(leg)
+    def _ask(self, leg: Leg, space: Space | None, query: Query) -> QueryVector | UserError:
         if space is None:
             theirs = spaces.foreign_vectors(self._connection, leg)
             why = (
-                f"its vectors are your app's. {choose.KEY_HINT} Then run"
+                f"The {leg} vectors are your app's. {choose.KEY_HINT} Then run"
                 if theirs
-                else "it has no vectors yet. Run"
+                else f"The database has no {leg} vectors yet. Run"
             )
-            return _Asked(space=None, why_not=f"{why}: indexer backfill")
+            return UserError(f"{why}: indexer backfill")
         try:
-            return _Asked(space=space, vector=only(self._embedder(space).embed_queries([query])))
+            vector = only(self._embedder(space).embed_queries([query]))
         except UserError as error:
-            return _Asked(space=space, why_not=str(error))
+            return error
+        return QueryVector(model=space.model, vector=vector)
 
     def _embedder(self, space: Space) -> Embedder:
         """Raises UserError where it cannot be had."""
@@ -288,24 +283,6 @@ class Fonts:
             self._embedders.pop(space.leg).close()
         found = self._embedders[space.leg] = choose.for_queries(space, self._settings)
         return found
-
-    def _vectors(
-        self, query: Query, asked: Mapping[Leg, _Asked], alpha: float | None
-    ) -> tuple[Vector | None, Vector | None]:
-        """Those of the text and the vl leg that may rank. Raises UserError for a picture without one."""
-        for leg, found in asked.items():
-            if found.why_not is not None:
-                if query.image is not None and leg == "vl":
-                    raise UserError(found.why_not)
-                self._say(f"{leg} leg omitted: {found.why_not}")
-        vl = asked["vl"].vector
-        text = asked["text"].vector if "text" in asked else None
-        if text is not None and vl is None:
-            weight = weights.serving(self._connection).alpha if alpha is None else alpha
-            if weight == 0:  # nobody asked for the text leg, and it would be all that ranks
-                self._say("text leg omitted: it has no weight at alpha 0.")
-                text = None
-        return text, vl
 
 
 def _call(connection: Connection, function: str, arguments: Mapping[str, object]) -> list[Hit]:

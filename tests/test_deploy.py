@@ -152,7 +152,7 @@ class TestHealthOfAContainer:
 
     def test_one_that_waits_for_the_first_backfill_too(self, database: Database) -> None:
         with serving(database, ready=False) as running:
-            until(lambda: running.service.state == "failed")
+            until(lambda: running.service.embedders.state == "failed")
             health = httpx.get(f"{running.url}/health", trust_env=False)
             assert (health.status_code, health.json()["serving_model"]) == (503, None)
             assert healthcheck.look(httpx.URL(running.url).port or 0) is None
@@ -164,7 +164,7 @@ class TestHealthOfAContainer:
                 connection, Space(leg="vl", model=model, sheet_spec=None, text_schema=None)
             )
         with serving(database, ready=False) as running:
-            until(lambda: running.service.state == "failed")
+            until(lambda: running.service.embedders.state == "failed")
             wrong = healthcheck.look(httpx.URL(running.url).port or 0)
         assert wrong
         assert wrong.startswith(

@@ -33,7 +33,7 @@ from indexer.search import match
 from indexer.serve import reading
 from indexer.serve.http.access import Access
 from indexer.serve.refusals import Refusal
-from indexer.serve.vectors import service
+from indexer.serve.vectors import serving_spaces
 from indexer.settings import Settings
 from indexer.spaces import padded
 from tests.fix_postgrest import until
@@ -616,8 +616,8 @@ def test_a_database_that_hangs_holds_up_nothing_else(
         assert running.post("/img/embed", input="no picture").status_code == 422
         assert running.post("/txt/embed", input="bold").status_code == 200
         assert time.monotonic() - began < 1.5
-        monkeypatch.setattr(service, "FRESH_SECONDS", 0)
-        monkeypatch.setattr(service, "MOMENT_SECONDS", 0.1)
+        monkeypatch.setattr(serving_spaces, "FRESH_SECONDS", 0)
+        monkeypatch.setattr(serving_spaces, "MAX_WAIT_SECONDS", 0.1)
         health = running.http.get("/health")
         assert (health.status_code, health.json()["status"]) == (200, "ok")
         assert "did not answer in time" in health.json()["notice"]

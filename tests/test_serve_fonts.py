@@ -41,7 +41,8 @@ from indexer.serve.search.columns import Columns
 from indexer.serve.specimens import fetching, specimens
 from indexer.serve.specimens.opened import Face
 from indexer.serve.specimens.specimens import Specimens, Wanted
-from indexer.serve.vectors.service import Service, ServiceOptions
+from indexer.serve.vectors.embedders import ServiceOptions
+from indexer.serve.vectors.service import Service
 from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec, render_sheet
 from tests.fix_visitors import HIDDEN, hide

@@ -45,11 +45,11 @@ def application(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with service.reader, specimens:
-            service.start(lambda: warm_up(service))
+            service.embedders.start(lambda: warm_up(service))
             warming = asyncio.create_task(asyncio.to_thread(warm, service.reader, columns))
             yield
             await asyncio.gather(warming, return_exceptions=True)
-            await service.close()
+            await service.embedders.close()
 
     app = FastAPI(
         title="fontsight",

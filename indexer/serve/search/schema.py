@@ -7,12 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-
-class Reason(BaseModel):
-    phrase: str
-    trait: str
-    value: float
-    word: str
+from indexer.serve.search.why import Reason
 
 
 class FoundFont(BaseModel):
@@ -60,9 +55,14 @@ class Legs(BaseModel):
 
 
 class Milliseconds(BaseModel):
-    embedding: float
-    rpc: float
+    """The parts, and their sum."""
+
+    embedding: float = Field(description="Of the query, with its wait for the model.")
+    rpc: float = Field(description="Of the function of the database.")
     rendering: float = Field(description="Of this answer; pictures tell theirs in Server-Timing.")
+    reading: float = Field(
+        description="All else: the wait for a connection, and the statements around the function."
+    )
     total: float
 
 
