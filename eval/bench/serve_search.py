@@ -22,7 +22,7 @@ from indexer.database.connect import Connection, Database
 from indexer.embed.measured.embedder import MeasuredTraits
 from indexer.embed.ngrams import HashedNgrams
 from indexer.fontfile import open_font
-from indexer.serve.reading import ANONYMOUS
+from indexer.serve.visitors import ANONYMOUS
 from indexer.sheet.render import SheetSpec
 from indexer.traits.measure import measure
 

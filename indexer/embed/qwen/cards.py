@@ -93,11 +93,6 @@ class Cards(Embedder):
     def reads_images(self) -> bool:
         return True
 
-    @property
-    def seconds_per_document(self) -> float | None:
-        """How long a card takes for one, of late; None before any was embedded."""
-        return self._pool.seconds_per_document
-
     def start(self, expected: int = 0) -> None:
         """Load the model on every card, and say what each came to. Does nothing once it is done.
 

@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from statistics import fmean
 
 from indexer.embed.qwen.card import Card
 from indexer.embed.qwen.process import CardProcess
@@ -30,16 +29,6 @@ class Pool:
     def left(self) -> list[Card]:
         """The cards that are not given up."""
         return [card for card in self._cards if card.given_up is None]
-
-    @property
-    def up(self) -> list[CardProcess]:
-        return [process for card in self._cards if (process := card.process)]
-
-    @property
-    def seconds_per_document(self) -> float | None:
-        """The mean of the cards that are up; None before any document."""
-        known = [seconds for process in self.up if (seconds := process.seconds_per_document)]
-        return fmean(known) if known else None
 
     def fill(self, cards: Sequence[Card]) -> None:
         with self._changed:
