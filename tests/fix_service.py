@@ -25,9 +25,8 @@ from indexer.fontfile import open_font
 from indexer.serve.http.access import Access
 from indexer.serve.http.app import application
 from indexer.serve.reading import Reader
+from indexer.serve.service import Service, ServiceOptions
 from indexer.serve.specimens.specimens import Specimens
-from indexer.serve.vectors.embedders import ServiceOptions
-from indexer.serve.vectors.service import Service
 from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec
 from indexer.text import PRODUCT

@@ -28,10 +28,9 @@ from indexer.serve.refusals import Refusal, refusal_of
 from indexer.serve.search.finding import Search
 from indexer.serve.search.schema import SearchAnswer
 from indexer.serve.search.searching import answer, warm_up
+from indexer.serve.service import Service, ServiceOptions
 from indexer.serve.vectors import query_vectors
-from indexer.serve.vectors.embedders import ServiceOptions
 from indexer.serve.vectors.query_vectors import QueryVectors
-from indexer.serve.vectors.service import Service
 from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec
 from tests.fix_rows import add, axis

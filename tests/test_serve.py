@@ -30,10 +30,9 @@ from indexer.embed.service import announcement
 from indexer.embed.service.sheets import RemoteVL, reported
 from indexer.errors import UserError
 from indexer.search import match
-from indexer.serve import reading
+from indexer.serve import reading, serving_spaces
 from indexer.serve.http.access import Access
 from indexer.serve.refusals import Refusal
-from indexer.serve.vectors import serving_spaces
 from indexer.settings import Settings
 from indexer.spaces import padded
 from tests.fix_postgrest import until

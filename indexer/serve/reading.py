@@ -102,11 +102,11 @@ class Reader:
         self._pool.close()
 
     async def answer(self, read: Callable[[], T], *, seconds: float | None = None) -> T:
-        """What a function comes to that reads, in threads of their own: a database that hangs, without
-        an end of its connections, holds up nothing else. Belongs to one event loop.
+        """The result of a function that reads, run in one of the reader's own threads, so that a
+        database that hangs holds up nothing else. Belongs to one event loop.
 
-        seconds: for all of it, MAX_ANSWER_SECONDS if omitted. Raises ReaderBusy beyond them, and where
-        too many ask; and what the function raises.
+        seconds: for the wait and the function, MAX_ANSWER_SECONDS if omitted. Raises ReaderBusy beyond
+        them, and where too many ask; and what the function raises.
         """
         if self._asking >= MAX_ASKING:
             raise ReaderBusy("Too many requests wait for the database. Try again.")
@@ -124,7 +124,7 @@ class Reader:
         """A connection that sees what the app's visitors see, for at most a few seconds.
 
         Raises DatabaseUnavailable where the database cannot be reached, and ReaderBusy, one of
-        these, where it takes too long; UserError where policies came that could not be respected.
+        these, where it takes too long; UserError for new policies that would not bind the reader.
         """
         with self._reading(self._as_visitor) as connection:
             if self.role is None:
@@ -169,7 +169,7 @@ class Reader:
             self._pool.putconn(connection)
 
     def _begun(self, begin: sql.Composed) -> Connection:
-        # a restarted server, or a pooler that was tired of waiting, has left connections dead
+        # connections die when a server restarts, or by a pooler's idle timeout
         for _ in range(MAX_CONNECTIONS + 1):
             connection = self._connection()
             try:
@@ -197,6 +197,6 @@ class Reader:
             raise self._unreachable() from None
 
     def _unreachable(self) -> DatabaseUnavailable:
-        # which database it is tells the log, not whoever asks
+        # the log says which database; callers need not know
         LOG.warning("%s cannot be reached.", self._database.label)
         return DatabaseUnavailable("The database cannot be reached. Try again later.")

@@ -1,4 +1,4 @@
-"""The role that the app's visitors read as: which it is, and the refusal where by it hidden fonts would be seen."""
+"""Which role fonts are read as, and the refusal where it would see fonts that policies hide from visitors."""
 
 from __future__ import annotations
 

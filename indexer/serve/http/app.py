@@ -26,9 +26,9 @@ from indexer.serve.http.routes.search import search_router
 from indexer.serve.search.columns import Columns
 from indexer.serve.search.facets import warm
 from indexer.serve.search.searching import warm_up
+from indexer.serve.service import Service
 from indexer.serve.specimens.specimens import Specimens
 from indexer.serve.vectors.images import Pictures
-from indexer.serve.vectors.service import Service
 from indexer.settings import Settings
 
 

@@ -24,9 +24,8 @@ from indexer.serve.reading import Reader
 from indexer.serve.refusals import Refusal, refusal_of
 from indexer.serve.search.columns import Trait, read_traits
 from indexer.serve.search.searching import warm_up
+from indexer.serve.service import Service, ServiceOptions
 from indexer.serve.specimens.specimens import Specimens
-from indexer.serve.vectors.embedders import ServiceOptions
-from indexer.serve.vectors.service import Service
 from indexer.settings import Settings
 
 INSTRUCTIONS = (

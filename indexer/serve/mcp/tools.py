@@ -32,9 +32,9 @@ from indexer.serve.search.columns import Columns
 from indexer.serve.search.finding import MAX_QUERY, Search
 from indexer.serve.search.searching import answer
 from indexer.serve.search.visible import VisibleFont, visible_font
+from indexer.serve.service import Service
 from indexer.serve.specimens.specimens import Specimens, Wanted
 from indexer.serve.vectors.images import MAX_BYTES, checked
-from indexer.serve.vectors.service import Service
 from indexer.traits import Traits
 from indexer.traits.wording import describe_traits
 

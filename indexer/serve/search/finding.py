@@ -128,7 +128,7 @@ def _by_name(connection: Connection, wanted: Search) -> list[dict[str, Any]]:
     given = Jsonb(wanted.filter) if wanted.filter else None
     row = connection.execute(CONDITION, [given]).fetchone()
     assert row is not None
-    # quoted by the database that made it; a percent sign in it is no placeholder
+    # quoted by the database that made it; a percent sign in it is not a placeholder
     statement = BY_NAME.format(condition=sql.SQL(row[0].replace("%", "%%")))
     with connection.cursor(row_factory=dict_row) as cursor:
         found = cursor.execute(statement, [wanted.limit, wanted.offset]).fetchall()

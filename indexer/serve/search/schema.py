@@ -10,7 +10,9 @@ from pydantic import BaseModel, Field
 from indexer.serve.search.why import Reason
 
 
-class FoundFont(BaseModel):
+class FontColumns(BaseModel):
+    """What every answer tells of a font."""
+
     id: UUID
     name: str
     category: str | None
@@ -22,6 +24,9 @@ class FoundFont(BaseModel):
     styles: dict[str, Any] | None
     traits: dict[str, Any] | None
     subsets: list[str]
+
+
+class FoundFont(FontColumns):
     score: float | None
     text_similarity: float | None
     text_rank: int | None

@@ -11,8 +11,8 @@ from indexer.legs import Embedded
 from indexer.serve.refusals import Refusal
 from indexer.serve.search import finding, telling
 from indexer.serve.search.finding import Found, Search
+from indexer.serve.service import Service
 from indexer.serve.vectors.embedders import WARM_UP
-from indexer.serve.vectors.service import Service
 from indexer.spaces import Leg
 
 

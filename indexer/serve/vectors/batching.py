@@ -1,7 +1,7 @@
-"""Requests that come together go through the model together, and queries before documents.
+"""Queries and documents that wait together go through the model together, queries first.
 
-Nobody waits for a batch to fill: what is there when the model is free is the batch, so one client
-alone is answered at once, and many at once share a pass.
+Nobody waits for a batch to fill: the batch is what waits when the model is free, so a single client
+is answered at once, and many share a pass.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Result = Vector | UserError
 Call = Callable[[Sequence[Query]], Sequence[Result]]
 
 MAX_WAITING = 256  # of each kind
-QUERY_CALLS = 2  # at once: one is computed while the next is made ready
+QUERY_CALLS = 2  # at once: the next is prepared while one is computed
 DOCUMENT_SECONDS = 0.2  # of a call with documents: a query waits for the one that is computed
 QUERY_SECONDS = 0.1  # of a call with queries that is larger than the embedder's batch of documents
 MAX_QUERIES = 32  # of such a call
@@ -40,7 +40,7 @@ class _Waiting:
 
 
 class Batcher:
-    """Calls of one embedder. Belongs to the event loop in which it is started."""
+    """Calls one embedder. Belongs to the event loop in which it is started."""
 
     def __init__(
         self, embedder: Embedder, leg: Leg, metrics: Metrics, *, max_waiting: int = MAX_WAITING
@@ -69,7 +69,7 @@ class Batcher:
         self._tasks += [asyncio.create_task(self._work(kind, call)) for _ in range(calls)]
 
     async def close(self) -> None:
-        """What still waits, or is computed, is given up; nothing more is taken."""
+        """Whoever still waits is told to try again; nothing more is taken."""
         self._closed = True
         for task in self._tasks:
             task.cancel()

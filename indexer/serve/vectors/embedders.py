@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Literal
 
 from indexer import choose
-from indexer.choose import NO_OPTIONS, VLOptions
+from indexer.choose import VLOptions
 from indexer.embed.protocol import Embedder, Model, Query
 from indexer.errors import EmbedderUnavailable, UserError
 from indexer.legs import QueryVector
 from indexer.serve.metrics import Metrics
 from indexer.serve.refusals import Refusal
+from indexer.serve.serving_spaces import ServingSpaces
 from indexer.serve.vectors.query_vectors import QueryVectors
-from indexer.serve.vectors.serving_spaces import ServingSpaces
 from indexer.settings import Settings
 from indexer.spaces import Leg, Serving, Space
 
@@ -27,14 +26,6 @@ State = Literal["loading", "ok", "failed"]
 FirstSearch = Callable[[], Awaitable[object]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class ServiceOptions:
-    """What a user decides for a service."""
-
-    vl: VLOptions = NO_OPTIONS
-    sidecar_dimension: int | None = None  # of POST /embed with texts; None: the model's own
-
-
 class Embedders:
     """Belongs to one event loop: start() it there, and close() it."""
 
@@ -42,10 +33,13 @@ class Embedders:
         self,
         spaces: ServingSpaces,
         settings: Settings,
-        options: ServiceOptions,
         metrics: Metrics,
         say: Callable[[str], None],
+        *,
+        vl: VLOptions,
+        dimension: int | None,
     ) -> None:
+        """dimension: callers are to get vectors of so many, so the model must have as many."""
         self.state: State = "loading"
         self.ready: dict[Leg, QueryVectors] = {}
         # of a leg that is not ready
@@ -54,7 +48,8 @@ class Embedders:
         }
         self._spaces = spaces
         self._settings = settings
-        self._options = options
+        self._vl = vl
+        self._dimension = dimension
         self._metrics = metrics
         self._say = say
         self._loading: asyncio.Task[None] | None = None
@@ -181,7 +176,7 @@ class Embedders:
 
     async def _load_vl(self) -> None:
         embedder = self._starting = await asyncio.to_thread(self._vl_embedder)
-        wanted, own = self._options.sidecar_dimension, embedder.model.dimension
+        wanted, own = self._dimension, embedder.model.dimension
         if wanted is not None and wanted > own:
             raise UserError(
                 f"--dim {wanted} is more than the {own} dimensions of {embedder.model.name}."
@@ -206,11 +201,11 @@ class Embedders:
 
     def _vl_embedder(self) -> Embedder:
         """Raises UserError where there is none."""
-        wanted, space = self._options.vl.or_from(self._settings), self._spaces.latest["vl"]
+        wanted, space = self._vl.or_from(self._settings), self._spaces.latest["vl"]
         if wanted.embedder is None and space is None:
             raise UserError(
                 "The database has no vl vectors yet, so there is no model to serve. Run: indexer "
                 "backfill (or choose a model: --vl-embedder)."
             )
         model = space.model if space else None
-        return choose.for_sheets(model, self._options.vl, self._settings, self._say)
+        return choose.for_sheets(model, self._vl, self._settings, self._say)

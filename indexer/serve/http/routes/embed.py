@@ -14,8 +14,8 @@ from indexer.serve.http.answers import ERRORS, cut, json_of
 from indexer.serve.http.callers import all_of, unless_gone
 from indexer.serve.reading import DatabaseUnavailable
 from indexer.serve.refusals import Refusal
+from indexer.serve.service import Service
 from indexer.serve.vectors.images import Pictures
-from indexer.serve.vectors.service import Service
 from indexer.spaces import padded
 
 MAX_TEXT = 8_000  # characters

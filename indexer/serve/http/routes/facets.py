@@ -13,7 +13,7 @@ from indexer.errors import Stage
 from indexer.serve.http.answers import ERRORS, json_of
 from indexer.serve.search import facets, panel
 from indexer.serve.search.columns import Columns
-from indexer.serve.vectors.service import Service
+from indexer.serve.service import Service
 from indexer.spaces import Leg, State
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from indexer.serve.http.access import Access
 from indexer.serve.http.answers import json_of
 from indexer.serve.reading import DatabaseUnavailable
-from indexer.serve.vectors.service import Service
+from indexer.serve.service import Service
 
 
 class Health(BaseModel):

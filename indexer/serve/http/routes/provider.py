@@ -13,8 +13,8 @@ from indexer.serve.http.answers import ERRORS, json_of
 from indexer.serve.http.callers import all_of, unless_gone
 from indexer.serve.http.routes.embed import MAX_TEXTS, Text
 from indexer.serve.refusals import Refusal
+from indexer.serve.service import Service
 from indexer.serve.vectors.images import Pictures
-from indexer.serve.vectors.service import Service
 
 MAX_IMAGES = 16
 

@@ -15,8 +15,8 @@ from indexer.serve.refusals import Refusal
 from indexer.serve.search.finding import MAX_QUERY, Search
 from indexer.serve.search.schema import SearchAnswer
 from indexer.serve.search.searching import answer
+from indexer.serve.service import Service
 from indexer.serve.vectors.images import Pictures
-from indexer.serve.vectors.service import Service
 from indexer.weights import Fusion
 
 

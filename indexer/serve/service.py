@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
+from indexer.choose import NO_OPTIONS, VLOptions
 from indexer.serve.metrics import Metrics
 from indexer.serve.reading import Reader
-from indexer.serve.vectors.embedders import Embedders, ServiceOptions
-from indexer.serve.vectors.serving_spaces import ServingSpaces
+from indexer.serve.serving_spaces import ServingSpaces
+from indexer.serve.vectors.embedders import Embedders
 from indexer.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceOptions:
+    """What a user decides for a service."""
+
+    vl: VLOptions = NO_OPTIONS
+    sidecar_dimension: int | None = None  # of POST /embed with texts; None: the model's own
 
 
 class Service:
@@ -21,7 +31,10 @@ class Service:
         self.options = options
         self.metrics = Metrics()
         self.spaces = ServingSpaces(reader)
-        self.embedders = Embedders(self.spaces, settings, options, self.metrics, say)
+        self.embedders = Embedders(
+            self.spaces, settings, self.metrics, say,
+            vl=options.vl, dimension=options.sidecar_dimension,
+        )  # fmt: skip
 
     async def mismatch(self) -> str | None:
         """As Embedders.mismatch, by what serves now or a few seconds ago. Raises DatabaseUnavailable."""
