@@ -1,6 +1,4 @@
-"""Which legs of a query may rank: those with a vector of the space that serves, and never spelling alone
-where looks alone are asked for. Every search in Python goes by it.
-"""
+"""The legs of a query: what each is asked to embed, and which may rank. Every search in Python goes by it."""
 
 from __future__ import annotations
 
@@ -36,10 +34,16 @@ class Ranking:
     full_text_weight: float | None  # None: as deployed
 
 
+def asked(query: Query) -> dict[Leg, Query]:
+    """A picture says nothing to the text leg."""
+    return {"vl": query, **({"text": Query(text=query.text)} if query.text else {})}
+
+
 def ranking(
     query: Query, embedded: Embedded, serving: Serving, *, alpha: float, words: float | None
 ) -> Ranking:
-    """A leg without a vector of the space that serves is omitted; if all are, words alone rank.
+    """A leg without a vector of the space that serves is omitted; if all are, words alone rank. At
+    alpha 0, looks alone are asked for: spelling does not rank in their place.
 
     alpha: as deployed where the caller names none; words: the caller's full_text_weight. Raises
     UserError for a picture that looks cannot be ranked by: words would answer another question.

@@ -27,9 +27,9 @@ from indexer.catalog.rows import font_id
 from indexer.database.connect import Connection, Database
 from indexer.embed.protocol import Embedder, Query, Vector, only
 from indexer.errors import UserError
-from indexer.legs import Embedded, QueryVector, ranking
+from indexer.legs import QueryVector, asked, ranking
 from indexer.settings import Settings
-from indexer.spaces import Leg, Serving, Space, padded
+from indexer.spaces import Leg, Space, padded
 from indexer.weights import Fusion
 
 LOG = logging.getLogger(__name__)
@@ -195,7 +195,9 @@ class Fonts:
             raise UserError('The query is empty. Say what the font looks like: "elegant serif".')
         while True:
             serving = spaces.serving(self._connection)
-            embedded = self._embedded(given, serving)
+            embedded = {
+                leg: self._ask(leg, serving[leg], part) for leg, part in asked(given).items()
+            }
             with self._connection.transaction():
                 if spaces.serving(self._connection) != serving:
                     continue  # another space began to serve while the query was embedded
@@ -251,13 +253,6 @@ class Fonts:
                 "Run: indexer backfill"
             )
         return only(self._embedder(space).embed_queries([query]))
-
-    def _embedded(self, query: Query, serving: Serving) -> Embedded:
-        """A picture says nothing to the text leg."""
-        embedded: dict[Leg, QueryVector | UserError] = {"vl": self._ask("vl", serving["vl"], query)}
-        if query.text:
-            embedded["text"] = self._ask("text", serving["text"], Query(text=query.text))
-        return embedded
 
     def _ask(self, leg: Leg, space: Space | None, query: Query) -> QueryVector | UserError:
         if space is None:

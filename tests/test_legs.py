@@ -9,7 +9,7 @@ import pytest
 
 from indexer.embed.protocol import Model, Query
 from indexer.errors import EmbedderUnavailable, UserError
-from indexer.legs import NO_WEIGHT, SWITCHED, Embedded, QueryVector, Ranking, ranking
+from indexer.legs import NO_WEIGHT, SWITCHED, Embedded, QueryVector, Ranking, asked, ranking
 from indexer.spaces import Leg, Serving, Space
 
 WORDS = Query(text="elegant serif")
@@ -43,6 +43,13 @@ def ranked(
     words: float | None = None,
 ) -> Ranking:
     return ranking(query, embedded, serving, alpha=alpha, words=words)
+
+
+def test_a_picture_says_nothing_to_the_text_leg() -> None:
+    both = replace(PICTURE, text="elegant serif")
+    assert asked(WORDS) == {"vl": WORDS, "text": WORDS}
+    assert asked(PICTURE) == {"vl": PICTURE}
+    assert asked(both) == {"vl": both, "text": WORDS}
 
 
 def test_vectors_of_the_serving_spaces_rank_with_the_words_as_deployed() -> None:

@@ -49,7 +49,7 @@ class Search:
     offset: int = 0
 
     @property
-    def asked(self) -> Query:
+    def words_and_picture(self) -> Query:
         return Query(text=self.query, image=self.image)
 
 
@@ -77,13 +77,13 @@ def find(
     """Raises UserError as `ranking` does, and what the database refuses."""
     alpha = weights.serving(connection).alpha if wanted.alpha is None else wanted.alpha
     become_visitor(connection)
-    by = ranking(wanted.asked, embedded, serving, alpha=alpha, words=wanted.words)
+    by = ranking(wanted.words_and_picture, embedded, serving, alpha=alpha, words=wanted.words)
     hits: list[Hit] | None = None
     began = time.perf_counter()
     if wanted.similar_to is not None:
         alpha = wanted.alpha or 0.0
         hits = _similar(connection, wanted.similar_to, wanted, alpha)
-    elif not wanted.asked.empty:
+    elif not wanted.words_and_picture.empty:
         hits = _match(connection, wanted, by)
     rows = _by_name(connection, wanted) if hits is None else [dict(vars(hit)) for hit in hits]
     seconds = time.perf_counter() - began

@@ -6,14 +6,12 @@ import asyncio
 import time
 from typing import Any
 
-from indexer.embed.protocol import Query
-from indexer.legs import Embedded
+from indexer.legs import Embedded, asked
 from indexer.serve.refusals import Refusal
 from indexer.serve.search import finding, telling
 from indexer.serve.search.finding import Found, Search
 from indexer.serve.service import Service
 from indexer.serve.vectors.embedders import WARM_UP
-from indexer.spaces import Leg
 
 
 async def warm_up(service: Service) -> None:
@@ -46,20 +44,16 @@ async def answer(service: Service, wanted: Search) -> dict[str, Any]:
 
 
 async def _embedded(service: Service, wanted: Search) -> Embedded:
-    """A picture says nothing to the text leg."""
-    if wanted.similar_to is not None or wanted.asked.empty:
+    if wanted.similar_to is not None or wanted.words_and_picture.empty:
         return {}
-    queries: dict[Leg, Query] = {"vl": wanted.asked}
-    if wanted.query:
-        queries["text"] = Query(text=wanted.query)
-    tasks = {
-        leg: asyncio.create_task(service.embedders.embed(leg, query))
-        for leg, query in queries.items()
-    }
+    queries = asked(wanted.words_and_picture)
+    tasks = [
+        asyncio.create_task(service.embedders.embed(leg, query)) for leg, query in queries.items()
+    ]
     try:
-        return {leg: await task for leg, task in tasks.items()}
+        return dict(zip(queries, await asyncio.gather(*tasks), strict=True))
     finally:
-        for task in tasks.values():  # nobody waits for the others where one is refused
+        for task in tasks:  # nobody waits for the other where one is refused
             task.cancel()
 
 
