@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 from psycopg import errors
@@ -26,7 +27,7 @@ from indexer.search import Fonts
 from indexer.serve.reading import Reader
 from indexer.serve.refusals import Refusal, refusal_of
 from indexer.serve.search.finding import Search
-from indexer.serve.search.schema import SearchAnswer
+from indexer.serve.search.schema import LegState, SearchAnswer
 from indexer.serve.search.searching import answer, warm_up
 from indexer.serve.service import Service, ServiceOptions
 from indexer.serve.vectors import query_vectors
@@ -190,6 +191,24 @@ def test_a_mismatch_that_has_passed_refuses_nothing_any_more(three: Database) ->
     run(three, work)
 
 
+def test_the_embedder_of_texts_follows_the_space_there_and_back(three: Database) -> None:
+    async def work(service: Service) -> None:
+        async def text_leg() -> LegState:
+            return SearchAnswer.model_validate(await answer(service, SERIF)).legs.text
+
+        own = service.embedders.ready["text"].embedder.model.revision
+        with three.open() as connection:
+            switch(connection, "text", "another")
+            assert (await text_leg()).why_not == SWITCHED
+            for _ in range(2):
+                assert "which is not available here" in ((await text_leg()).why_not or "")
+            switch(connection, "text", own)
+            assert not (await text_leg()).asked
+            assert (await text_leg()).asked
+
+    run(three, work)
+
+
 def test_an_embedder_that_dies_costs_its_leg_until_it_is_back(three: Database) -> None:
     async def work(service: Service) -> None:
         held = await hold(service, "vl")
@@ -266,14 +285,17 @@ def test_numbers_that_are_none_get_a_sentence(three: Database) -> None:
     run(three, work)
     with Fonts(three.conninfo) as fonts:
         for value in odd:
-            for given in ({"alpha": value}, {"words": value}):
-                with pytest.raises(errors.InvalidParameterValue, match="must be between 0 and 1"):
-                    fonts.search(SERIF.query, **given)
+            with pytest.raises(errors.InvalidParameterValue, match="must be between 0 and 1"):
+                fonts.search(SERIF.query, alpha=value)
+            with pytest.raises(errors.InvalidParameterValue, match="must be between 0 and 1"):
+                fonts.search(SERIF.query, words=value)
 
 
 def test_beyond_the_end_there_is_nothing_and_unknown_keys_are_refused(three: Database) -> None:
     with three.open() as connection:
-        ids = dict(connection.execute("select name, id from public.fonts").fetchall())
+        ids: dict[str, UUID] = dict(
+            connection.execute("select name, id from public.fonts").fetchall()
+        )
 
     async def work(service: Service) -> None:
         like_seen = Search(similar_to=ids["Seen"])

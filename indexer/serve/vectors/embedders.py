@@ -74,8 +74,9 @@ class Embedders:
         if self._loading:
             self._loading.cancel()
             await asyncio.gather(self._loading, return_exceptions=True)
-        for vectors in list(self.ready.values()):
-            await vectors.close()
+        async with self._following:  # or what it loads would stay open
+            for vectors in self.ready.values():
+                await vectors.close()
         await self._let_go()
 
     @property
