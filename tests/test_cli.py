@@ -19,8 +19,12 @@ import click
 import pytest
 
 from eval.fonts.parametric import ParametricFont
+from indexer import spaces
 from indexer.cli import main
 from indexer.database.connect import Connection, Database
+from indexer.job.heartbeat import Heartbeat
+from indexer.job.pending import EVERYTHING, pending
+from indexer.job.store import JobRun
 from tests.fix_cli import Indexer, font_folder, runner
 from tests.fix_embedding_service import Answer, Script, Service
 from tests.fix_fonts import AddFonts
@@ -259,6 +263,8 @@ def test_a_run_that_is_stopped_ends_soon_and_the_next_does_the_rest(
     if how is not signal.SIGKILL:
         assert "What is done is kept" in said
         assert connection.execute("select count(*) from font_index.leases").fetchone() == (0,)
+    # a killed run's fonts are free when its heartbeat has been missed for half a minute
+    connection.execute("update font_index.leases set expires_at = now()")
     again = indexer("backfill", "--text-embedder", "none")
     assert "vl: 0 embedded" not in again.stdout
     assert connection.execute("select count(embedding_vl) from fonts").fetchone() == (120,)
@@ -271,13 +277,12 @@ def test_fonts_that_another_run_holds_are_said(
 ) -> None:
     add_fonts(connection, 2)
     indexer("backfill", "--limit", "1")
-    connection.execute(
-        "insert into font_index.leases select f.id, s.id, r.id, now() + interval '1 hour'"
-        " from fonts f, font_index.spaces s, font_index.runs r"
-        " where f.embedding_vl is null and s.leg = 'vl' and r.space_id = s.id"
-    )
-    connection.execute("update font_index.runs set host = 'elsewhere'")
-    assert "vl: 0 embedded, 0 failed, 1 leased" in indexer("backfill").stdout
+    space = spaces.active(connection, "vl")
+    assert space
+    other = JobRun.start(connection, space, {})
+    other.claim(pending(connection, space), EVERYTHING)
+    with Heartbeat(connection, other.id):
+        assert "vl: 0 embedded, 0 failed, 1 leased" in indexer("backfill").stdout
 
 
 def test_a_service_that_is_down_does_not_stop_the_other_leg(

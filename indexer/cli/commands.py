@@ -12,6 +12,8 @@ from pydantic import ValidationError
 
 from indexer.errors import UserError
 
+ENDED = (psycopg.errors.AdminShutdown, psycopg.errors.CrashShutdown)
+
 
 class Commands(click.Group):
     """Says what a user can act on as a sentence; a defect of ours keeps its traceback."""
@@ -37,6 +39,11 @@ def _of_database(error: psycopg.Error) -> str:
         return (
             f"The database refused: {error.diag.message_primary}. Connect as the owner of "
             "public.fonts and font_index; on Supabase that is postgres."
+        )
+    if isinstance(error, ENDED):
+        return (
+            f"The database ended the connection: {error.diag.message_primary}. "
+            "What was committed is kept; run it again."
         )
     if error.diag.message_primary:
         hint = f" {error.diag.message_hint}" if error.diag.message_hint else ""

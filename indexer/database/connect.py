@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -25,6 +27,7 @@ OPTIONS: Mapping[str, Any] = {
     "connect_timeout": 10,
     "application_name": "fontsight",
 }
+RESTART = timedelta(minutes=1)  # so long a server may take to start, or to start again
 EXTENSION_SCHEMA = """
     select n.nspname from pg_extension e join pg_namespace n on n.oid = e.extnamespace
     where e.extname = 'vector'
@@ -70,12 +73,22 @@ class Database:
     def connect(self, *, autocommit: bool = True) -> Connection:
         """A connection that works through a transaction pooler too: no prepared statements, no SET."""
         try:
-            return psycopg.connect(self.conninfo, autocommit=autocommit, **OPTIONS)
+            return self._connect(autocommit)
         except psycopg.OperationalError as error:
             reason = str(error).splitlines()[0].strip().rstrip(".") if str(error) else "no answer"
             raise UserError(
                 f"{self.label} cannot be reached: {reason}. Check DATABASE_URL."
             ) from None
+
+    def _connect(self, autocommit: bool) -> Connection:
+        until = time.monotonic() + RESTART.total_seconds()
+        while True:
+            try:
+                return psycopg.connect(self.conninfo, autocommit=autocommit, **OPTIONS)
+            except psycopg.OperationalError as error:
+                if "the database system is" not in str(error) or time.monotonic() > until:
+                    raise
+            time.sleep(0.5)
 
     def open(self) -> Connection:
         """A connection for the commands: at head, and fluent in vectors."""
@@ -98,17 +111,55 @@ def opened(settings: Settings, say: Callable[[str], None]) -> Iterator[Connectio
         yield connection
 
 
-def reconnected(connection: Connection) -> Connection:
-    """A new connection in place of one that takes no further query, which is closed.
+class Session:
+    """A connection that can be made anew, where the server restarts or ends it."""
 
-    Raises psycopg.OperationalError.
-    """
-    address, password = connection.info.dsn, connection.info.password or None
-    autocommit = connection.autocommit
-    with suppress(psycopg.Error):
-        connection.cancel_safe(timeout=5)  # closing alone lets the query, and its locks, go on
-    connection.close()
-    return psycopg.connect(address, password=password, autocommit=autocommit, **OPTIONS)
+    def __init__(self, connection: Connection) -> None:
+        self.connection = self._given = connection
+        self._address = address_of(connection)
+
+    @property
+    def lost(self) -> bool:
+        return self.connection.closed
+
+    def reconnect(self) -> None:
+        """Tried for a minute; then raises psycopg.OperationalError."""
+        end(self.connection)
+        until, pause = time.monotonic() + RESTART.total_seconds(), 0.25
+        while True:
+            try:
+                self.connection = connect_again(self._address)
+                break
+            except psycopg.OperationalError:
+                if time.monotonic() + pause > until:
+                    raise
+            time.sleep(pause)
+            pause = min(2 * pause, 5.0)
+        register_vectors(self.connection)
+
+    def close(self) -> None:
+        """The connection that was given stays open."""
+        if self.connection is not self._given:
+            self.connection.close()
+
+
+def address_of(connection: Connection) -> str:
+    """Where a connection leads, with its password: not to be printed."""
+    info = connection.info
+    return conninfo.make_conninfo(info.dsn, password=info.password or None)
+
+
+def connect_again(address: str) -> Connection:
+    """Raises psycopg.OperationalError."""
+    return psycopg.connect(address, autocommit=True, **OPTIONS)
+
+
+def end(connection: Connection) -> None:
+    """Close a connection and what it is doing, which closing alone lets go on, locks and all."""
+    if not connection.closed:
+        with suppress(psycopg.Error):
+            connection.cancel_safe(timeout=5)
+        connection.close()
 
 
 def register_vectors(connection: Connection) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from itertools import islice
+from itertools import chain, islice
+from uuid import UUID
 
 import psycopg
 
@@ -19,6 +20,7 @@ from indexer.embed.halving import halved
 from indexer.embed.protocol import Document, Embedder, Vector
 from indexer.errors import EmbedderUnavailable, FontError
 from indexer.job.ahead import Outcome, Preparer
+from indexer.job.heartbeat import Heartbeat, abandoned
 from indexer.job.pending import EVERYTHING, Claim, Reason, Selection, pending
 from indexer.job.store import Indexed, JobRun, tidy
 from indexer.spaces import Space
@@ -39,6 +41,10 @@ class Progress:
     seconds: dict[str, float] = field(
         default_factory=lambda: {"prepare": 0.0, "embed": 0.0, "save": 0.0}
     )
+
+    @property
+    def done(self) -> int:
+        return self.embedded + self.failed
 
     def counts(self) -> dict[str, int]:
         return {"pending": self.pending, "embedded": self.embedded, "failed": self.failed}
@@ -66,43 +72,72 @@ def index(
     selection: Selection = EVERYTHING,
     limit: int | None = None,
     show: Callable[[Progress], None] = lambda progress: None,
+    progress: Progress | None = None,
 ) -> Progress:
     """Bring the vectors of a space up to date.
 
     Each batch is one transaction of vectors and bookkeeping: killed at any moment, the next run
     does the rest. Fonts that cannot be indexed are recorded and the run goes on. `preparer` is
-    needed where the space has a sheet. Raises EmbedderUnavailable, and what the database raises;
+    needed where the space has a sheet. A `progress` that is given is continued: its fonts count
+    towards `limit`. Raises EmbedderUnavailable, and what the database raises;
     the run's row then says that it failed.
     """
+    progress = Progress() if progress is None else progress
     tidy(connection)
-    found = pending(connection, space, selection)
-    work = [font for font in found if font.workable][:limit]
-    held = Counter(font.reason for font in found if not font.workable)
-    progress = Progress(pending=len(work), held=held)
-    if not work:
+    rounds = _rounds(connection, space, selection, limit, progress)
+    first = next(rounds, None)
+    if first is None:
         return progress
-    embedder.start(len(work))
+    embedder.start(len(first))
     run = JobRun.start(connection, space, _versions())
     try:
-        show(progress)
-        size = min(embedder.batch_size, BATCH)
-        claims = _claims(run, work, selection, size)
-        outcomes = (
-            preparer.outcomes(claims, ahead=BATCHES_AHEAD * size * embedder.parallel)
-            if preparer
-            else (Outcome(claim=claim) for claim in claims)
-        )
-        batches = (_Batch.of(space, fonts) for fonts in _batches(outcomes, size, progress))
-        for batch, vectors in _embedded(embedder, batches, progress):
-            _save(run, batch, vectors, selection, progress)
+        with Heartbeat(connection, run.id) as heartbeat:
             show(progress)
+            for work in chain([first], rounds):
+                size = min(embedder.batch_size, BATCH)
+                claims = _claims(run, work, selection, size)
+                outcomes = (
+                    preparer.outcomes(claims, ahead=BATCHES_AHEAD * size * embedder.parallel)
+                    if preparer
+                    else (Outcome(claim=claim) for claim in claims)
+                )
+                prepared = _batches(_beating(outcomes, heartbeat), size, progress)
+                batches = (_Batch.of(space, fonts) for fonts in prepared)
+                for batch, vectors in _embedded(embedder, batches, progress):
+                    heartbeat.progressed()
+                    _save(run, batch, vectors, selection, progress)
+                    heartbeat.progressed()
+                    show(progress)
     except BaseException as error:
         outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        with suppress(psycopg.Error):  # the database is gone: the next run frees what this one held
+        with suppress(psycopg.Error):  # the database is gone: the leases expire
             run.finish(outcome, progress.counts(), progress.seconds)
         raise
     run.finish("finished", progress.counts(), progress.seconds)
     return progress
+
+
+def _rounds(
+    connection: Connection,
+    space: Space,
+    selection: Selection,
+    limit: int | None,
+    progress: Progress,
+) -> Iterator[list[Claim]]:
+    """The fonts that need work; then, in further rounds, those that runs held which have died."""
+    tried: set[UUID] = set()
+    while True:
+        found = [f for f in pending(connection, space, selection) if f.font_id not in tried]
+        room = None if limit is None else limit - progress.done
+        work = [font for font in found if font.workable][:room]
+        progress.pending = progress.done + len(work)
+        progress.held = Counter(font.reason for font in found if not font.workable)
+        if work:
+            yield work
+        tried.update(font.font_id for font in work)
+        leased = [font.font_id for font in found if font.reason == "leased"]
+        if progress.done == limit or not (leased and abandoned(connection, space, leased)):
+            return
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +185,12 @@ def _claims(run: JobRun, work: Sequence[Claim], selection: Selection, size: int)
     """The fonts of `work` that this run got, leased a batch at a time, as they are asked for."""
     for start in range(0, len(work), size):
         yield from run.claim(work[start : start + size], selection)
+
+
+def _beating(outcomes: Iterable[Outcome], heartbeat: Heartbeat) -> Iterator[Outcome]:
+    for outcome in outcomes:
+        heartbeat.progressed()
+        yield outcome
 
 
 def _batches(outcomes: Iterator[Outcome], size: int, progress: Progress) -> Iterator[list[Outcome]]:
