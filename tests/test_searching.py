@@ -20,8 +20,8 @@ from indexer import spaces
 from indexer.database.connect import Connection, Database
 from indexer.embed.measured.embedder import MeasuredTraits
 from indexer.embed.ngrams import HashedNgrams
-from indexer.embed.protocol import Embedder, Model, Query, Vector, only
-from indexer.errors import EmbedderUnavailable, UserError
+from indexer.embed.protocol import Document, Embedder, Model, Query, Vector, only
+from indexer.errors import EmbedderUnavailable, FontError, UserError
 from indexer.legs import SWITCHED
 from indexer.search import Fonts
 from indexer.serve.reading import Reader
@@ -94,6 +94,9 @@ class Held(Embedder):
     @property
     def batch_size(self) -> int:
         return self.other.batch_size
+
+    def embed_documents(self, documents: Sequence[Document]) -> list[Vector | FontError]:
+        return self.other.embed_documents(documents)
 
     def embed_query(self, text: str) -> Vector:
         return only(self.embed_queries([Query(text=text)]))
