@@ -21,9 +21,10 @@ from indexer.catalog.system import system_folders
 from indexer.database.connect import Connection
 from indexer.errors import FontError, UserError
 from indexer.fetch.files import FontFiles
+from indexer.functions import Hit
 from indexer.job.ahead import Preparer
 from indexer.job.pending import file_urls
-from indexer.search import Fonts, Hit
+from indexer.search import Fonts
 from indexer.settings import Settings
 
 HITS = 6

@@ -20,7 +20,8 @@ from indexer.embed.measured.embedder import MeasuredTraits
 from indexer.embed.ngrams import HashedNgrams
 from indexer.embed.protocol import Embedder
 from indexer.errors import UserError
-from indexer.search import Fonts, match
+from indexer.functions import match
+from indexer.search import Fonts
 from indexer.settings import Settings
 from indexer.spaces import Space
 from tests.fix_cli import runner

@@ -29,7 +29,7 @@ from indexer.embed.protocol import Understanding, normalised
 from indexer.embed.service import announcement
 from indexer.embed.service.sheets import RemoteVL, reported
 from indexer.errors import UserError
-from indexer.search import match
+from indexer.functions import match
 from indexer.serve import reading, serving_spaces
 from indexer.serve.http.access import Access
 from indexer.serve.refusals import Refusal

@@ -12,11 +12,11 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from indexer import search, weights
+from indexer import functions, weights
 from indexer.database.connect import Connection
 from indexer.embed.protocol import Query
+from indexer.functions import Hit
 from indexer.legs import Embedded, Ranking, ranking
-from indexer.search import Hit
 from indexer.serve.search.visible import object_or_none
 from indexer.spaces import Serving
 from indexer.weights import Fusion
@@ -99,7 +99,7 @@ def find(
 
 
 def _match(connection: Connection, wanted: Search, by: Ranking) -> list[Hit]:
-    return search.match(
+    return functions.match(
         connection,
         text=by.vectors.get("text"),
         vl=by.vectors.get("vl"),
@@ -114,7 +114,7 @@ def _match(connection: Connection, wanted: Search, by: Ranking) -> list[Hit]:
 
 
 def _similar(connection: Connection, font: UUID, wanted: Search, alpha: float) -> list[Hit]:
-    return search.similar(
+    return functions.similar(
         connection,
         font,
         match_count=wanted.limit,
