@@ -1,4 +1,4 @@
-"""The legs of a query: what each is asked to embed, and which may rank. Every search in Python goes by it."""
+"""The legs of a query: what each is asked to embed, and which may rank. For Fonts and for the service."""
 
 from __future__ import annotations
 

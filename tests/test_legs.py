@@ -1,4 +1,4 @@
-"""Which legs of a query may rank, for every search in Python."""
+"""What the legs of a query are asked, and which may rank."""
 
 from __future__ import annotations
 
