@@ -30,7 +30,7 @@ from indexer.serve.search.finding import Search
 from indexer.serve.search.schema import LegState, SearchAnswer
 from indexer.serve.search.searching import answer, warm_up
 from indexer.serve.service import Service, ServiceOptions
-from indexer.serve.vectors import query_vectors
+from indexer.serve.vectors import embedders, query_vectors
 from indexer.serve.vectors.query_vectors import QueryVectors
 from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec
@@ -86,6 +86,11 @@ class Held(Embedder):
         self.asked = threading.Event()
         self.gate = threading.Event()
         self.down = False
+        self.why: str | None = None
+
+    @property
+    def given_up(self) -> str | None:
+        return self.why
 
     @property
     def model(self) -> Model:
@@ -230,6 +235,28 @@ def test_an_embedder_that_dies_costs_its_leg_until_it_is_back(three: Database) -
         with pytest.raises(UserError, match="reads no pictures") as unread:
             await answer(service, PICTURE)
         assert refusal_of(unread.value).status == 422
+
+    run(three, work)
+
+
+def test_an_embedder_that_is_given_up_is_loaded_again(
+    three: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedders, "SECONDS_BETWEEN_TRIES", 0.05)
+
+    async def work(service: Service) -> None:
+        held = await hold(service, "vl")
+        held.gate.set()
+        held.down = True
+        held.why = "The card is broken."
+        async with asyncio.timeout(20):
+            while "vl" in service.embedders.ready and service.embedders.vl.embedder is held:
+                await asyncio.sleep(0.01)
+            while service.embedders.state != "ok":
+                assert service.embedders.why_not.get("vl") in ("The card is broken.", None)
+                await asyncio.sleep(0.01)
+        found = SearchAnswer.model_validate(await answer(service, SERIF))
+        assert found.legs.vl.asked
 
     run(three, work)
 

@@ -90,6 +90,10 @@ class Cards(Embedder):
         return ", ".join(card.name for card in self._pool.left) or "no card"
 
     @property
+    def given_up(self) -> str | None:
+        return self._pool.given_up
+
+    @property
     def reads_images(self) -> bool:
         return True
 

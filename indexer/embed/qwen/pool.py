@@ -30,6 +30,13 @@ class Pool:
         """The cards that are not given up."""
         return [card for card in self._cards if card.given_up is None]
 
+    @property
+    def given_up(self) -> str | None:
+        """Why none of the cards is left, in a sentence; None while one is, and before there were any."""
+        cards = list(self._cards)
+        reasons = [why for card in cards if (why := card.given_up)]
+        return reasons[0] if reasons and len(reasons) == len(cards) else None
+
     def fill(self, cards: Sequence[Card]) -> None:
         with self._changed:
             self._cards = list(cards)
@@ -123,7 +130,6 @@ class Pool:
             raise EmbedderUnavailable("The cards were closed.")
         if left := self.left:
             return left
-        reason = next((card.given_up for card in self._cards if card.given_up), "")
         raise EmbedderUnavailable(
-            f"No card is left to embed with. {reason} What is done is kept; run it again for the rest."
+            f"No card is left to embed with. {self.given_up or ''} What is done is kept; run it again for the rest."
         )

@@ -1,4 +1,6 @@
-"""The service's embedders, one for each leg: loaded until it works, exchanged when another text space serves."""
+"""The service's embedders, one for each leg: loaded until they work, again when they are given up, and exchanged
+when another text space serves.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,7 @@ class Embedders:
 
         `first_search` is called once before that, so that no caller waits for connections and caches.
         """
-        self._loading = asyncio.create_task(self._load_until_it_works(first_search))
+        self._loading = asyncio.create_task(self._keep_loaded(first_search))
 
     async def tried(self, seconds: float) -> None:
         """Wait until the embedder of sheets is there or could not be loaded, but not for ever."""
@@ -149,24 +151,35 @@ class Embedders:
         self.ready["text"] = vectors
         self.why_not.pop("text", None)
 
-    async def _load_until_it_works(self, first_search: FirstSearch) -> None:
+    async def _keep_loaded(self, first_search: FirstSearch) -> None:
         while True:
             try:
-                await asyncio.to_thread(self._spaces.refresh)
-                await self.follow_text()
-                if "vl" not in self.ready:
-                    await self._load_vl()
-                self.why_not.pop("vl", None)
-                await first_search()
+                await self._drop_given_up()
+                if self.state != "ok":
+                    await self._load(first_search)
             except Exception as error:  # noqa: BLE001 - of a device, a driver, a checkpoint
                 known = isinstance(error, UserError)
                 await self._failed(str(error) if known else f"It cannot be loaded: {error!r:.200}.")
-                self._tried.set()
-                await asyncio.sleep(SECONDS_BETWEEN_TRIES)
-            else:
-                self.state = "ok"
-                self._tried.set()
-                return
+            self._tried.set()
+            await asyncio.sleep(SECONDS_BETWEEN_TRIES)
+
+    async def _drop_given_up(self) -> None:
+        vectors = self.ready.get("vl")
+        if vectors and (why := vectors.embedder.given_up):
+            await self._failed(why)
+            try:
+                await vectors.close()
+            finally:
+                del self.ready["vl"]
+
+    async def _load(self, first_search: FirstSearch) -> None:
+        await asyncio.to_thread(self._spaces.refresh)
+        await self.follow_text()
+        if "vl" not in self.ready:
+            await self._load_vl()
+        self.why_not.pop("vl", None)
+        await first_search()
+        self.state = "ok"
 
     async def _failed(self, why: str) -> None:
         self.state = "failed"
