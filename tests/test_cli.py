@@ -81,13 +81,14 @@ def test_status_in_json_agrees_with_the_rows(
 
 
 @pytest.mark.slow
-def test_a_run_with_a_failure_says_so_and_exits_with_1(
+def test_a_run_with_a_failure_says_why_and_exits_with_3(
     indexer: Indexer, tmp_path: Path, connection: Connection, add_fonts: AddFonts
 ) -> None:
     add_fonts(connection, 3)[1].write_bytes(b"wOF2 and then nothing")
-    done = indexer("backfill", expect=1)
+    done = indexer("backfill", expect=3)
     assert "vl: 2 embedded, 1 failed" in done.stdout
-    assert "failed: Font 01 (vl, open, 1 tries" in indexer("status").stdout
+    assert "  1 failed (open): The font cannot be read" in done.stdout
+    assert "failed: Font 01 (vl, open, next try 2" in indexer("status").stdout
     assert "0 failed" in indexer("backfill").stdout  # it waits for its next try
 
 
@@ -312,7 +313,7 @@ def test_a_file_cut_short_in_a_folder_is_said_and_the_rest_imported(
     folder = font_folder(tmp_path / "fonts")
     for path in sorted(folder.iterdir())[:3]:  # one of each container
         path.write_bytes(path.read_bytes()[:-40])
-    done = indexer("import", "directory", str(folder), expect=1)
+    done = indexer("import", "directory", str(folder), expect=3)
     assert "files: 3 of 5 skipped" in done.stdout
     assert done.stderr.count("cut short") == 2  # the third is refused by brotli
     assert connection.execute("select count(*) from fonts").fetchone() == (2,)

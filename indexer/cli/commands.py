@@ -1,4 +1,7 @@
-"""What the command lines of indexer and eval have in common: errors as sentences, and an orderly end."""
+"""What the command lines of indexer and eval have in common: errors as sentences, and an orderly end.
+
+Exit codes: 0 done, 1 could not run, 2 wrong usage (click's), 3 done, but some fonts failed.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,9 @@ from pydantic import ValidationError
 from indexer.errors import UserError
 
 ENDED = (psycopg.errors.AdminShutdown, psycopg.errors.CrashShutdown)
+
+
+DONE_WITH_FAILURES = 3
 
 
 class Commands(click.Group):

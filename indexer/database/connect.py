@@ -34,6 +34,17 @@ EXTENSION_SCHEMA = """
 """
 
 
+# Supabase prints its addresses for Prisma with these; libpq refuses what it does not know.
+PRISMAS = (
+    "pgbouncer",
+    "connection_limit",
+    "pool_timeout",
+    "statement_cache_size",
+    "schema",
+    "supa",
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Database:
     """An address; connecting is cheap and happens where it is needed."""
@@ -53,6 +64,8 @@ class Database:
 
     @classmethod
     def from_url(cls, url: str) -> Database:
+        """Of a URL or a conninfo string. Raises UserError, which never repeats any part of it."""
+        url = _without_prismas(url)
         try:
             parts = conninfo.conninfo_to_dict(url)
         except psycopg.ProgrammingError:
@@ -61,11 +74,14 @@ class Database:
                 "DATABASE_URL is not a Postgres address. "
                 "It looks like postgresql://user:password@host:5432/database."
             ) from None
-        if any("@" in str(parts.get(part, "")) for part in ("host", "dbname", "port")):
+        ports = str(parts.get("port", ""))
+        if any("@" in str(parts.get(part, "")) for part in ("host", "dbname")) or ports.strip(
+            "0123456789,"
+        ):
             # part of the password was read as something else, which would be printed
             raise UserError(
                 "DATABASE_URL has a character in its password that must be percent-encoded: "
-                "@ as %40, / as %2F, : as %3A, # as %23, ? as %3F."
+                "@ as %40, / as %2F, : as %3A, # as %23, ? as %3F; or a port that is no number."
             )
         host = parts.get("host", "localhost")
         return cls(conninfo=url, label=f"database {parts.get('dbname', 'postgres')!r} on {host}")
@@ -109,6 +125,15 @@ def opened(settings: Settings, say: Callable[[str], None]) -> Iterator[Connectio
     say(f"Using {database.label}.")
     with database.open() as connection:
         yield connection
+
+
+def _without_prismas(url: str) -> str:
+    """A URL without the parameters that only Prisma reads."""
+    address, mark, query = url.rpartition("?")
+    if not mark or "@" in query:  # the question mark is the password's
+        return url
+    kept = [part for part in query.split("&") if part.partition("=")[0] not in PRISMAS]
+    return f"{address}?{'&'.join(kept)}" if kept else address
 
 
 class Session:

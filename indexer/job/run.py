@@ -18,8 +18,9 @@ import psycopg
 from indexer.database.connect import Connection
 from indexer.embed.halving import halved
 from indexer.embed.protocol import Document, Embedder, Vector
-from indexer.errors import EmbedderUnavailable, FontError
+from indexer.errors import EmbedderUnavailable, FontError, UserError
 from indexer.job.ahead import Outcome, Preparer
+from indexer.job.causes import by_cause
 from indexer.job.heartbeat import Heartbeat, abandoned
 from indexer.job.pending import EVERYTHING, Claim, Reason, Selection, pending
 from indexer.job.store import Indexed, JobRun, tidy
@@ -30,17 +31,25 @@ BATCH = 32  # fonts of a claim and of a transaction, at most
 BATCHES_AHEAD = 2  # fetched and rendered, for each call of the embedder that may run at once
 
 
+MIN_DONE, MAX_FAILED = 50, 0.5  # of so many fonts, at most this share may fail
+
+
 @dataclass(kw_only=True)
 class Progress:
     """What a run has done so far. Seconds are the main thread's: `prepare` is how long it waited."""
 
     pending: int = 0
     embedded: int = 0
-    failed: int = 0
+    failures: list[FontError] = field(default_factory=list)
+    failed_at_first: int = 0  # of `failures`, those that had not failed as they are before
     held: Counter[Reason] = field(default_factory=Counter)  # left alone: leased, waiting, …
     seconds: dict[str, float] = field(
         default_factory=lambda: {"prepare": 0.0, "embed": 0.0, "save": 0.0}
     )
+
+    @property
+    def failed(self) -> int:
+        return len(self.failures)
 
     @property
     def done(self) -> int:
@@ -63,6 +72,17 @@ class Progress:
             self.seconds[stage] += time.perf_counter() - begin
 
 
+class TooManyFailed(UserError):
+    """Most fonts of a run failed: it is hardly the fonts that are to blame."""
+
+    def __init__(self, progress: Progress) -> None:
+        first = by_cause(progress.failures, str)[0]
+        super().__init__(
+            f"Stopped: {progress.failed} of {progress.done} fonts failed, {len(first)} of them "
+            f"for one reason ({first[0].stage}): {first[0].message} Mend that, then run: indexer retry"
+        )
+
+
 def index(
     connection: Connection,
     space: Space,
@@ -79,7 +99,8 @@ def index(
     Each batch is one transaction of vectors and bookkeeping: killed at any moment, the next run
     does the rest. Fonts that cannot be indexed are recorded and the run goes on. `preparer` is
     needed where the space has a sheet. A `progress` that is given is continued: its fonts count
-    towards `limit`. Raises EmbedderUnavailable, and what the database raises;
+    towards `limit`. Raises EmbedderUnavailable,
+    TooManyFailed, and what the database raises;
     the run's row then says that it failed.
     """
     progress = Progress() if progress is None else progress
@@ -253,7 +274,11 @@ def _save(
         progress.embedded += run.save(done, overwrite=selection.overwrite)
         for outcome, error in failed:
             run.fail(outcome.claim, error, outcome.file)
-    progress.failed += len(failed)
+    progress.failures += [error for _, error in failed]
+    tried = [font for font, _ in failed if font.claim.reason != "retry"]
+    progress.failed_at_first += len(tried)
+    if progress.done >= MIN_DONE and progress.failed_at_first > MAX_FAILED * progress.done:
+        raise TooManyFailed(progress)
 
 
 def _document(space: Space, outcome: Outcome) -> Document:

@@ -113,6 +113,17 @@ FAIL = """
 """
 
 
+# Tried as often as a font that has never failed.
+MAKE_DUE = """
+    update font_index.failures x set next_try_at = now(), attempts = 0
+    from public.fonts f
+    where f.id = x.font_id
+      and (%(stage)s::text is null or x.stage = %(stage)s)
+      and (%(reason)s::text is null or strpos(lower(x.error), lower(%(reason)s)) > 0)
+      and (%(fonts)s::text[] is null or f.name = any(%(fonts)s) or f.id::text = any(%(fonts)s))
+"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SeenFile:
     """What stood behind a font's URL."""
@@ -264,6 +275,14 @@ def tidy(connection: Connection) -> None:
     connection.execute(END_DEAD_RUNS, {"lease": LEASE})
     for statement in ORPHANS:
         connection.execute(statement)
+
+
+def make_due(
+    connection: Connection, *, stage: str | None, reason: str | None, fonts: Sequence[str] | None
+) -> int:
+    """Let the failures that match all that is given be tried by the next run; returns how many."""
+    wanted = {"stage": stage, "reason": reason, "fonts": list(fonts) if fonts else None}
+    return connection.execute(MAKE_DUE, wanted).rowcount
 
 
 def saw_files(connection: Connection, files: Sequence[SeenFile]) -> None:
