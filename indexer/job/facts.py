@@ -23,7 +23,7 @@ BATCH = 200  # families of a transaction
 OF_GOOGLE = "Google Fonts"
 
 PENDING = f"""
-    select f.id as font_id, f.name, f.source, {FACTS_INPUT} as input_hash,
+    select f.id as font_id, coalesce(f.name, '') as name, f.source, {FACTS_INPUT} as input_hash,
            array(select value from jsonb_each_text(case jsonb_typeof(f.files) when 'object' then f.files end)
                  where value is not null order by key) as urls
     from public.fonts f

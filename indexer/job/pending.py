@@ -21,9 +21,11 @@ Reason = Literal[
 WORKABLE: frozenset[Reason] = frozenset({"new", "changed text", "changed file", "lost", "retry"})
 
 # Every font with the inputs of its vector. The hash covers what the text schema uses, and the file's
-# address; the file's bytes are compared by their own hash, which is known once they were fetched.
+# address; the file's bytes are compared by their own hash, which is known once they were fetched. Tags
+# may hold nulls and arrays: what is read of them is a list of strings.
 INPUTS = f"""
-    select f.id as font_id, f.name, f.category, coalesce(f.tags, array[]::text[]) as tags,
+    select f.id as font_id, coalesce(f.name, '') as name, f.category,
+           array(select tag from unnest(f.tags) tag where tag is not null) as tags,
            f.description, f.created_at, file.url, files.sha256 as file_sha256,
            sha256(convert_to(jsonb_build_array(
              case when %(uses_text)s then jsonb_build_array(f.name, f.category, f.tags) end,

@@ -232,7 +232,7 @@ class JobRun:
                     "input_hash": font.input_hash,
                     "url": font.url,
                     "stage": error.stage,
-                    "error": error.message,
+                    "error": "".join(c if c.isprintable() else "\ufffd" for c in error.message),
                     "retry": FIRST_RETRY,
                     "max_attempts": MAX_ATTEMPTS,
                 },
