@@ -17,6 +17,7 @@ from indexer.job.ahead import Preparer
 from indexer.job.facts import fill_facts
 from indexer.job.pending import EVERYTHING, Claim, Selection, pending
 from indexer.job.run import Progress, index
+from indexer.job.sweep import sweep
 from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec
 from indexer.spaces import Space
@@ -36,6 +37,7 @@ class BackfillOptions:
     text_embedder: str = "auto"
     files: Mode = "auto"
     processes: int | None = None
+    prune: bool = False  # also what more than a tenth of the fonts have left
 
 
 def backfill(
@@ -53,6 +55,8 @@ def backfill(
     other; then EmbedderUnavailable is raised at the end. Raises UserError for an unknown font.
     """
     _refuse_unknown(connection, options.selection)
+    if kept := sweep(connection, prune=options.prune):
+        say(kept)
     _fill_facts(connection, settings, files, options, say)
     down: list[EmbedderUnavailable] = []
     for space, embedder in _legs(connection, settings, options, say):

@@ -45,12 +45,6 @@ LEASING_RUNS = """
     select distinct r.id, r.process_id from font_index.leases l join font_index.runs r on r.id = l.run_id
     where r.host = %s
 """
-ORPHANS = [
-    "delete from font_index.embeddings x where not exists (select from public.fonts where id = x.font_id)",
-    "delete from font_index.failures x where not exists (select from public.fonts where id = x.font_id)",
-    "delete from font_index.facts x where not exists (select from public.fonts where id = x.font_id)",
-    "delete from font_index.leases x where not exists (select from public.fonts where id = x.font_id)",
-]
 START_RUN = """
     insert into font_index.runs (space_id, host, process_id, versions) values (%s, %s, %s, %s)
     returning id
@@ -68,7 +62,11 @@ WRITABLE = sql.SQL("""
       and (%(ours)s or f.{column} is null or e.vector_md5 = md5(f.{column}::text))
     for no key update of f
 """)
-DISOWN = "delete from font_index.embeddings where space_id = %s and font_id = any(%s)"
+# what is known of a deleted font is the sweep's matter: it may come back
+DISOWN = """
+    delete from font_index.embeddings x where space_id = %s and font_id = any(%s)
+      and exists (select from public.fonts where id = x.font_id)
+"""
 # One update a font: each version of a row costs an insertion into every index, HNSW's among them.
 SERVE = sql.SQL(
     "update public.fonts set {column} = %s, traits = coalesce(%s, traits) where id = %s"
@@ -252,12 +250,10 @@ class JobRun:
 
 
 def tidy(connection: Connection) -> None:
-    """Free what dead processes of this host still hold, and sweep what deleted fonts have left."""
+    """Free what dead processes of this host still hold."""
     for run_id, process_id in connection.execute(LEASING_RUNS, [socket.gethostname()]).fetchall():
         if not _alive(process_id):
             _finish(connection, run_id, "interrupted", {}, {})
-    for statement in ORPHANS:
-        connection.execute(statement)
 
 
 def saw_files(connection: Connection, files: Sequence[SeenFile]) -> None:
