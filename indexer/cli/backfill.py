@@ -72,7 +72,7 @@ def backfill_command(dry_run: bool, **options: Any) -> None:
     """
     settings, wanted = Settings(), _options(**options)
     files = FontFiles.from_settings(settings, wanted.files, notice=notice)
-    with opened(settings, notice) as connection:
+    with opened(settings, notice, writes=True) as connection:
         _run(connection, settings, files, wanted, dry_run=dry_run)
 
 
@@ -90,7 +90,7 @@ def sync_command(max_age: float, dry_run: bool, **options: Any) -> None:
     """
     settings, wanted = Settings(), _options(**options)
     files = FontFiles.from_settings(settings, wanted.files, notice=notice)
-    with opened(settings, notice) as connection:
+    with opened(settings, notice, writes=True) as connection:
         if not dry_run:
             found = revalidate(connection, files, timedelta(hours=max_age))
             click.echo(f"files: {found.checked} looked at, {found.changed} changed")

@@ -40,6 +40,7 @@ def migrate_command(sql: bool, start: str | None) -> None:
     notice(f"Using {database.label}.")
     with database.connect() as connection:
         before = schema.current(connection)
+        schema.require_all_rows(connection)
     schema.require_known(before)
     head = schema.revisions()[-1]
     if before == head:
