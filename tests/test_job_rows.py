@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -211,3 +211,23 @@ def test_what_an_error_says_can_always_be_recorded(connection: Connection) -> No
     embedder = Rude()
     spaces.register(connection, spaces.text_space(embedder))
     assert index(connection, spaces.text_space(embedder), embedder, None).failed == 1
+
+
+def test_a_row_that_may_not_be_written_keeps_no_other_from_its_vector_and_facts(
+    connection: Connection, files: FontFiles
+) -> None:
+    for name in ("good 1", "bad", "good 2"):
+        connection.execute("insert into fonts (name, source) values (%s, 'Directory')", [name])
+    # as a product adds it to a table that breaks it already
+    connection.execute("alter table fonts add check (name <> 'bad') not valid")
+    said: list[str] = []
+    unused = cast(Callable[[], Preparer], pytest.fail)
+    assert fill_facts(connection, files, unused, say=said.append) == 2
+    [sentence] = said
+    assert "'bad'" in sentence
+    embedder = HashedNgrams()
+    spaces.register(connection, spaces.text_space(embedder))
+    progress = index(connection, spaces.text_space(embedder), embedder, None)
+    assert (progress.embedded, progress.failed) == (2, 1)
+    [failure] = read(connection).failures
+    assert "violates check constraint" in failure["error"]

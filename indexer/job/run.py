@@ -21,14 +21,12 @@ from indexer.errors import EmbedderUnavailable, FontError
 from indexer.fontfile import reason
 from indexer.job.ahead import Outcome, Preparer
 from indexer.job.pending import EVERYTHING, Claim, Reason, Selection, pending
-from indexer.job.store import Indexed, JobRun, tidy
+from indexer.job.store import REFUSED, Indexed, JobRun, refusal, tidy
 from indexer.machine import of_the_machine, stopped
 from indexer.spaces import Space
 from indexer.text import schema_of
 
 BATCH = 32  # fonts of a claim and of a transaction, at most
-# What the database raises on one font's values; it is up and well.
-REFUSED = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded)
 BATCHES_AHEAD = 2  # fetched and rendered, for each call of the embedder that may run at once
 
 
@@ -244,8 +242,7 @@ def _save(
 
 
 def _unsaved(error: psycopg.Error) -> FontError | None:
-    said = error.diag.message_primary or str(error)
-    return FontError("embed", f"The database refused its vector or measurements: {said[:200]}.")
+    return FontError("embed", f"The database refused its vector or measurements: {refusal(error)}.")
 
 
 def _document(space: Space, outcome: Outcome) -> Document:

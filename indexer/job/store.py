@@ -27,6 +27,13 @@ from indexer.traits import Traits
 LEASE = timedelta(minutes=10)  # renewed with every batch; a dead worker's fonts are free after it
 MAX_ATTEMPTS = 5
 FIRST_RETRY = timedelta(minutes=15)  # doubles with each attempt
+# What the database raises on the values of one font, or a trigger of the product's on its row.
+REFUSED = (
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    psycopg.errors.ProgramLimitExceeded,
+    psycopg.errors.RaiseException,
+)
 
 # Claims are taken one transaction at a time, so two workers never take the same font. The lock is
 # on a number: no row of the product's table is locked, and the transaction pooler lets it pass.
@@ -262,6 +269,11 @@ def saw_files(connection: Connection, files: Sequence[SeenFile]) -> None:
         cursor.executemany(
             SAW_FILE, [(file.url, file.sha256, file.size, file.origin) for file in files]
         )
+
+
+def refusal(error: psycopg.Error) -> str:
+    """What the database said, at most 200 characters, without a full stop."""
+    return (error.diag.message_primary or str(error))[:200].rstrip(".")
 
 
 def _finish(
