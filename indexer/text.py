@@ -52,8 +52,8 @@ class TextSchema:
         if len(text) > MAX_CHARACTERS:
             raise FontError(
                 "embed",
-                f"Its text has {len(text):,} characters; at most {MAX_CHARACTERS:,} are embedded. "
-                "Shorten its description or its tags.",
+                f"Its text has more than {MAX_CHARACTERS:,} characters, which no model reads. Shorten "
+                "its description or its tags.",
             )
         return text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
 from indexer import spaces
+from indexer.catalog.rows import FACTS_INPUT
 from indexer.database.connect import Connection
 from indexer.embed.measured.embedder import MeasuredTraits
 from indexer.embed.ngrams import HashedNgrams
@@ -23,6 +25,7 @@ from indexer.errors import FontError
 from indexer.fetch.files import FontFiles
 from indexer.job.ahead import Preparer
 from indexer.job.facts import fill_facts
+from indexer.job.pending import pending
 from indexer.job.prepare import PreparedCache
 from indexer.job.run import Progress, index
 from indexer.job.status import read
@@ -59,6 +62,9 @@ FILES = st.dictionaries(KEYS, ADDRESSES | SCALARS | TEXTS, max_size=4) | st.recu
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
     max_leaves=6,
 )
+# of vectors that are in use: others embed them all anew
+HASHES = "ac5180057a57ce38f318f6f2672c0b416cc4456cec2c72ad35caf820fbd75273"
+FACTS = "6824563285526086c4c96643b6893da938d65b758085fbee0159faf6675521ce"
 ROWS = st.fixed_dictionaries(
     {
         "name": TEXTS,
@@ -231,3 +237,16 @@ def test_a_row_that_may_not_be_written_keeps_no_other_from_its_vector_and_facts(
     assert (progress.embedded, progress.failed) == (2, 1)
     [failure] = read(connection).failures
     assert "violates check constraint" in failure["error"]
+
+
+def test_ordinary_rows_have_the_hashes_that_they_had(connection: Connection) -> None:
+    for number, tags in enumerate((None, [], ["latin", "greek"])):
+        connection.execute(
+            "insert into fonts (name, category, tags, description, files) values (%s, 'serif', %s, 'A face.', %s)",
+            [f"Font {number}", tags, Jsonb({"400": "https://fonts.example/a.ttf", "700": "b"})],
+        )
+    spaces_of = (spaces.text_space(HashedNgrams()), vl_space(MeasuredTraits()))
+    found = [font.input_hash for space in spaces_of for font in pending(connection, space)]
+    assert hashlib.sha256(b"".join(found)).hexdigest() == HASHES
+    facts = connection.execute(f"select {FACTS_INPUT} from fonts f order by name").fetchall()
+    assert hashlib.sha256(b"".join(value for (value,) in facts)).hexdigest() == FACTS
