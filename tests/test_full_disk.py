@@ -169,7 +169,7 @@ def test_too_many_open_files_are_no_fonts_fault(tmp_path: Path, files: FontFiles
     path.write_bytes(b"a font")
     with (
         limited(resource.RLIMIT_NOFILE, 3),
-        pytest.raises(UserError, match=r"Too many open files. No font is to blame"),
+        pytest.raises(UserError, match=r"font.ttf: Too many open files. No font is to blame"),
     ):
         files.fetch(path.as_uri())
     path.unlink()
