@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from pgvector import Vector as FullVector
 from psycopg.types.json import Jsonb
 
 from indexer import spaces
@@ -20,15 +21,18 @@ from indexer.catalog.rows import FACTS_INPUT
 from indexer.database.connect import Connection
 from indexer.embed.measured.embedder import MeasuredTraits
 from indexer.embed.ngrams import HashedNgrams
-from indexer.embed.protocol import Document, Embedder, Vector
+from indexer.embed.protocol import Document, Embedder, Model, Vector
 from indexer.errors import FontError
 from indexer.fetch.files import FontFiles
 from indexer.job.ahead import Preparer
+from indexer.job.cost import Cost
 from indexer.job.facts import fill_facts
+from indexer.job.foreign import require_same_model
 from indexer.job.pending import pending
 from indexer.job.prepare import PreparedCache
 from indexer.job.run import Progress, index
 from indexer.job.status import read
+from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec
 from indexer.text import LIGHT, MAX_CHARACTERS
 from tests.fix_fonts import AddFonts
@@ -65,6 +69,15 @@ FILES = st.dictionaries(KEYS, ADDRESSES | SCALARS | TEXTS, max_size=4) | st.recu
 # of vectors that are in use: others embed them all anew
 HASHES = "ac5180057a57ce38f318f6f2672c0b416cc4456cec2c72ad35caf820fbd75273"
 FACTS = "6824563285526086c4c96643b6893da938d65b758085fbee0159faf6675521ce"
+DOCUMENTS = [
+    Document(text=text)
+    for text in (
+        "Name: Nulls. Tags: latin",
+        "Name: Nested. Tags: latin",
+        "Name: Refused",
+        "Name: Long",
+    )
+]
 ROWS = st.fixed_dictionaries(
     {
         "name": TEXTS,
@@ -250,3 +263,39 @@ def test_ordinary_rows_have_the_hashes_that_they_had(connection: Connection) -> 
     assert hashlib.sha256(b"".join(found)).hexdigest() == HASHES
     facts = connection.execute(f"select {FACTS_INPUT} from fonts f order by name").fetchall()
     assert hashlib.sha256(b"".join(value for (value,) in facts)).hexdigest() == FACTS
+
+
+def test_what_is_paid_for_and_what_mixes_is_told_whatever_a_row_holds(
+    connection: Connection,
+) -> None:
+    class Service(HashedNgrams):
+        @property
+        def model(self) -> Model:
+            return Model(name="service", revision="1", dimension=1024)
+
+        def embed_documents(self, documents: Sequence[Document]) -> list[Vector | FontError]:
+            if any("Refused" in (document.text or "") for document in documents):
+                raise ValueError("not this one")
+            return super().embed_documents(documents)
+
+    embedder = Service()
+    space = spaces.text_space(embedder)
+    rows: list[Row] = [
+        {**PLAIN, "name": "Nulls", "tags": [None, "latin"]},
+        {**PLAIN, "name": "Nested", "tags": [["latin", None]]},
+        {**PLAIN, "name": "Refused"},
+        {**PLAIN, "name": "Long", "description": "x" * (MAX_CHARACTERS + 1)},
+    ]
+    for row in rows:
+        connection.execute(INSERT, {**row, "files": Jsonb({})})
+    fonts = pending(connection, space)
+    cost = Cost.of(space, fonts, Settings())
+    assert cost is not None
+    assert cost.texts == 3
+    for font, vector in zip(fonts, HashedNgrams().embed_documents(DOCUMENTS), strict=True):
+        assert not isinstance(vector, FontError)
+        connection.execute(
+            "update fonts set embedding = %s where id = %s",
+            [FullVector(spaces.padded(vector)), font.font_id],
+        )
+    require_same_model(connection, space, embedder)

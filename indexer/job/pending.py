@@ -29,9 +29,10 @@ NAME, CATEGORY, DESCRIPTION = (
     f"case when octet_length(f.{column}) > {LONG} then left(f.{column}, {LONG}) else f.{column} end as {column}"
     for column in ("name", "category", "description")
 )
+TAGS = f"array(select left(tag, {LONG}) from unnest(f.tags) tag where tag is not null)"  # noqa: S608
 INPUTS = f"""
     select f.id as font_id, coalesce(f.name, '') as name, f.category, f.description, f.created_at,
-           array(select left(tag, {LONG}) from unnest(f.tags) tag where tag is not null) as tags,
+           {TAGS} as tags,
            file.url, files.sha256 as file_sha256,
            sha256(convert_to(jsonb_build_array(
              case when %(uses_text)s then jsonb_build_array(f.name, f.category, f.tags) end,
