@@ -31,6 +31,11 @@ CURRENT = "select version_num from font_index.alembic_version"
 GUARDS = ("set lock_timeout = '2s';", "set statement_timeout = '60s';")
 PAUSES = (1.0, 2.0, 4.0, 6.0, 9.0, 13.0, 17.0, 22.0, 28.0)
 
+# Who is bound sees a part of the table, and what it writes to the rest goes nowhere without an error.
+BOUND = """
+    select current_user::text, c.relforcerowsecurity and pg_has_role(c.relowner, 'USAGE')
+    from pg_class c where c.oid = to_regclass('public.fonts') and row_security_active(c.oid)
+"""
 VECTOR_VERSION = """
     select extversion from pg_extension
     where extname = 'vector' and string_to_array(extversion, '.')::int[] < array[0, 8, 4]
@@ -129,6 +134,25 @@ def require_known(found: str | None) -> None:
             f"The database is at revision {found}, which this version does not know. "
             "Upgrade fontsight; do not migrate down."
         )
+
+
+def require_all_rows(connection: psycopg.Connection[Any]) -> None:
+    """Raises UserError where row-level security of public.fonts binds the role that is connected."""
+    bound = connection.execute(BOUND).fetchone()
+    if bound is None:
+        return
+    role, owns = bound
+    if owns:
+        raise UserError(
+            f"Row-level security of public.fonts is forced on its owner too ({role[:100]}), so rows may "
+            "be hidden from the job. Nothing was done. Connect as a role with BYPASSRLS, or run: "
+            "alter table public.fonts no force row level security"
+        )
+    raise UserError(
+        f"Row-level security of public.fonts binds the role {role[:100]}, so rows may be hidden from the "
+        "job. Nothing was done. Connect as the table's owner (on Supabase: postgres), or as a role "
+        "with BYPASSRLS."
+    )
 
 
 def upgrade(

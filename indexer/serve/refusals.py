@@ -7,6 +7,7 @@ from psycopg import Error as DatabaseError
 from psycopg.errors import InsufficientPrivilege, InvalidParameterValue
 
 from indexer.errors import EmbedderUnavailable, FontError, UserError
+from indexer.machine import MachineError
 from indexer.serve.reading import DatabaseUnavailable
 
 
@@ -28,6 +29,9 @@ def refusal_of(error: Exception) -> Refusal:
             refusal = error
         case EmbedderUnavailable() | DatabaseUnavailable():
             refusal = Refusal(503, str(error), retry_after_s=5)
+        case MachineError():  # its message names folders of this host
+            said = f"The service's host has a trouble of its own: {error.reason}."
+            refusal = Refusal(503, said, retry_after_s=60)
         case UserError():
             refusal = Refusal(422, str(error))
         case FontError():
