@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 
 import psycopg
@@ -26,6 +26,8 @@ from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec
 from indexer.spaces import Space
 from indexer.text import LIGHT, TEXT_SCHEMAS, schema_of
+
+STOPPED = "Stopped. What is done is kept; the next run does the rest."
 
 ProgressBar = Callable[[str], AbstractContextManager[Callable[[Progress], None]]]  # of a leg
 
@@ -63,7 +65,7 @@ def backfill(
     _refuse_unknown(connection, options.selection)
     if kept := sweep(connection, prune=options.prune):
         say(kept)
-    _fill_facts(connection, settings, files, options, say)
+    fill_families(connection, settings, files, options, say)
     with closing(Session(connection)) as session:
         yield from _filled(session, settings, files, options, say, progress_bar)
 
@@ -77,27 +79,22 @@ def _filled(
     progress_bar: ProgressBar,
 ) -> Iterator[tuple[Space, Progress]]:
     down: list[EmbedderUnavailable] = []
-    for space, embedder in _legs(session.connection, settings, options, say):
-        with embedder:
-            may_serve = spaces.may_serve(session.connection, space)
-            state = spaces.register(session.connection, space, may_serve=may_serve)
-            if state != "active":
-                switch = f" To search by it: indexer spaces activate {space.id[:12]}" * may_serve
-                say(
-                    f"{space} is a {state} space: its vectors are kept beside the serving ones.{switch}"
-                )
-            try:
-                progress = _fill(
-                    session, settings, files, space, embedder, options, say, progress_bar
-                )
-            except KeyboardInterrupt:
-                say("Stopped. What is done is kept; the next run does the rest.")
-                raise
-            except EmbedderUnavailable as error:
-                say(f"{space.leg} leg: {error}")
-                down.append(error)  # the other leg does not need it
-                continue
-        yield space, progress
+    with Preparer.from_settings(settings, files, processes=options.processes) as preparer:
+        for space, embedder in legs(session.connection, settings, options, say):
+            with embedder, progress_bar(space.leg) as show:
+                register(session.connection, space, say)
+                try:
+                    progress = fill(
+                        session, settings, space, embedder, preparer, options, say=say, show=show
+                    )
+                except KeyboardInterrupt:
+                    say(STOPPED)
+                    raise
+                except EmbedderUnavailable as error:
+                    say(f"{space.leg} leg: {error}")
+                    down.append(error)  # the other leg does not need it
+                    continue
+            yield space, progress
     if down:
         raise down[0]
 
@@ -114,7 +111,7 @@ def planned(
     Raises UserError for an unknown font, and for an embedder that cannot be had.
     """
     _refuse_unknown(connection, options.selection)
-    for space, _ in _legs(connection, settings, options, say):
+    for space, _ in legs(connection, settings, options, say):
         with connection.transaction(force_rollback=True):  # as if it were known already
             may_serve = spaces.may_serve(connection, space)
             spaces.register(connection, space, may_serve=may_serve)
@@ -129,14 +126,14 @@ def _refuse_unknown(connection: Connection, selection: Selection) -> None:
             raise UserError(f"There is no font {font!r}: --only takes its name or its id.")
 
 
-def _fill_facts(
+def fill_families(
     connection: Connection,
     settings: Settings,
     files: FontFiles,
     options: BackfillOptions,
     say: Callable[[str], None],
 ) -> None:
-    """Before any embedder is chosen: they need none."""
+    """Facts about families. Before any embedder is chosen: they need none."""
     filled = fill_facts(
         connection, files,
         lambda: Preparer.from_settings(settings, files, processes=options.processes),
@@ -146,38 +143,47 @@ def _fill_facts(
         say(f"Facts about {filled} families (characters, styles) are up to date.")
 
 
-def _fill(
+def register(connection: Connection, space: Space, say: Callable[[str], None]) -> None:
+    """Make a space known; `say` is told where it is not the one that serves."""
+    may_serve = spaces.may_serve(connection, space)
+    state = spaces.register(connection, space, may_serve=may_serve)
+    if state != "active":
+        switch = f" To search by it: indexer spaces activate {space.id[:12]}" * may_serve
+        say(f"{space} is a {state} space: its vectors are kept beside the serving ones.{switch}")
+
+
+def fill(
     session: Session,
     settings: Settings,
-    files: FontFiles,
     space: Space,
     embedder: Embedder,
+    preparer: Preparer,
     options: BackfillOptions,
+    *,
     say: Callable[[str], None],
-    progress_bar: ProgressBar,
+    show: Callable[[Progress], None] = lambda progress: None,
 ) -> Progress:
-    with ExitStack() as stack:
-        show = stack.enter_context(progress_bar(space.leg))
-        preparer = None
-        if space.sheet_spec is not None:
-            preparer = stack.enter_context(
-                Preparer.from_settings(settings, files, processes=options.processes)
-            )
-        progress, done_before = Progress(), -1
-        while True:
-            try:
-                return index(
-                    session.connection, space, embedder, preparer,
-                    selection=options.selection, limit=options.limit, show=show, progress=progress,
-                    before=lambda work: _refuse(session.connection, settings, space, embedder, options, work),
-                )  # fmt: skip
-            except psycopg.OperationalError:
-                # lost twice with nothing done in between, the work itself may be what ends it
-                if not session.lost or progress.done == done_before:
-                    raise
-            done_before = progress.done
-            say("The database ended the connection. Trying again for a minute.")
-            session.reconnect()
+    """Bring one leg up to date, over a new connection where the server ends this one.
+
+    Raises as `index` does, and UserError where its texts may not be embedded.
+    """
+    progress, done_before = Progress(), -1
+    while True:
+        try:
+            return index(
+                session.connection, space, embedder, preparer,
+                selection=options.selection, limit=options.limit, show=show, progress=progress,
+                before=lambda work: _refuse(
+                    session.connection, settings, space, embedder, options, work
+                ),
+            )  # fmt: skip
+        except psycopg.OperationalError:
+            # lost twice with nothing done in between, the work itself may be what ends it
+            if not session.lost or progress.done == done_before:
+                raise
+        done_before = progress.done
+        say("The database ended the connection. Trying again for a minute.")
+        session.reconnect()
 
 
 def _refuse(
@@ -199,9 +205,10 @@ def _refuse(
         require_same_model(connection, space, embedder)
 
 
-def _legs(
+def legs(
     connection: Connection, settings: Settings, options: BackfillOptions, say: Callable[[str], None]
 ) -> list[tuple[Space, Embedder]]:
+    """Which embedder fills which space. Raises UserError for one that is not available."""
     text, why = choose.for_texts(connection, options.text_embedder, settings)
     say(f"text leg: {why}")
     serving = spaces.active(connection, "vl")
@@ -210,8 +217,8 @@ def _legs(
     say(f"vl leg: {sheets.model.name}{offline}.")
     schema = TEXT_SCHEMAS.get(options.vl_text or _serving_text(serving))
     vl_space = spaces.vl_space(sheets, SheetSpec(), schema)
-    legs: list[tuple[Space, Embedder]] = [(vl_space, sheets)]
-    return [(spaces.text_space(text), text), *legs] if text else legs
+    found: list[tuple[Space, Embedder]] = [(vl_space, sheets)]
+    return [(spaces.text_space(text), text), *found] if text else found
 
 
 def _serving_text(serving: Space | None) -> str:
