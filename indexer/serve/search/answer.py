@@ -7,12 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-
-class Reason(BaseModel):
-    phrase: str
-    trait: str
-    value: float
-    word: str
+from indexer.serve.search.why import Reason
 
 
 class FoundFont(BaseModel):
@@ -63,6 +58,7 @@ class Milliseconds(BaseModel):
     embedding: float
     rpc: float
     rendering: float = Field(description="Of this answer; pictures tell theirs in Server-Timing.")
+    other: float = Field(description="Waiting for a connection, and the other statements.")
     total: float
 
 

@@ -78,12 +78,14 @@ async def answer(service: Service, wanted: Search) -> dict[str, Any]:
     )
     if found.serving["text"] and not service.fits("text", found.serving):
         await service.follow_text()
-    body["milliseconds"] = {
-        "embedding": _ms(embedded - began),
-        "rpc": _ms(found.seconds),
-        "rendering": _ms(done - searched),
-        "total": _ms(done - began),
+    parts = {
+        "embedding": embedded - began,
+        "rpc": found.seconds,
+        "rendering": done - searched,
     }
+    parts["other"] = done - began - sum(parts.values())
+    body["milliseconds"] = {name: _ms(seconds) for name, seconds in parts.items()}
+    body["milliseconds"]["total"] = _ms(done - began)
     return body
 
 
