@@ -22,12 +22,14 @@ pytest.importorskip("fastapi", reason="needs the extra serve: pip install -e '.[
 from fastapi import FastAPI, Request, Response
 from starlette.types import Receive, Scope, Send
 
+from indexer.serve import run
 from indexer.serve.http import bodies, connections
 from indexer.serve.http.access import Access
 from indexer.serve.http.bodies import Bodies
-from indexer.serve.http.middleware import Bounded
+from indexer.serve.http.middleware import Bounded, Observed
 from indexer.serve.http.routes.embed import AppQuery
 from indexer.serve.http.routes.openai import EmbeddingRequest
+from indexer.serve.metrics import Metrics
 from indexer.serve.run import Server, bound
 from tests.fix_postgrest import until
 from tests.fix_servers import free_port
@@ -139,8 +141,13 @@ def served() -> Iterator[Connect]:
     async def much() -> Response:
         return Response(b"a" * (16 * MEBI))
 
+    @app.get("/never")
+    async def never() -> None:
+        await asyncio.Event().wait()
+
     app.add_middleware(Bounded, most=1)
     app.add_middleware(Bodies, access=Access((KEY,)))
+    app.add_middleware(Observed, metrics=Metrics())
     server = Server(app, lambda line: None)
     listening = bound("127.0.0.1", 0)
     address = listening.getsockname()
@@ -259,6 +266,22 @@ def test_what_is_not_http_is_told_so_and_nothing_else() -> None:
 
 
 # --- the end
+
+
+def test_who_has_no_answer_by_the_end_is_told_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(run, "SECONDS_TO_FINISH", 0.1)
+    with contextlib.ExitStack() as stack:
+        with served() as connect:
+            asked = stack.enter_context(connect())
+            asked.sendall(b"GET /never HTTP/1.1\r\nHost: x\r\n\r\n")
+            time.sleep(0.1)
+        answer = whole(asked)
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"The service is stopping. Try again." in answer
+    assert not any(record.exc_info for record in caplog.records)
+
 
 HANGS = """
 import asyncio, sys, threading

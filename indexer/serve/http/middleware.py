@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import secrets
@@ -59,6 +60,12 @@ class Observed:
         trace = None
         try:
             await self._app(scope, receive, answer)
+        except (
+            asyncio.CancelledError
+        ):  # by the server, which is told to stop: nobody else ends a request
+            if not status:
+                refusal = Refusal(503, "The service is stopping. Try again.", retry_after_s=5)
+                await errors.response(Request(scope), refusal)(scope, receive, answer)
         except Exception as error:  # noqa: BLE001 - a defect of ours must not end the service
             trace = _trace(error)
             if not status:  # nothing was sent yet
