@@ -34,6 +34,7 @@ from indexer.serve import reading
 from indexer.serve.http.access import Access
 from indexer.serve.http.routes import health
 from indexer.serve.refusals import Refusal
+from indexer.serve.search.answer import SearchAnswer
 from indexer.serve.vectors import service
 from indexer.settings import Settings
 from indexer.spaces import padded
@@ -714,11 +715,17 @@ def test_the_provider_block_of_the_docs_works(running: Running) -> None:
 
 
 def test_the_search_of_the_docs_works(running: Running) -> None:
-    found = re.search(r"-d '(\{.*?\})'\n", GUIDE)
+    bodies = re.findall(r"-d '(\{.*?\})'\n", GUIDE)
+    assert len(bodies) == 2
+    for body in bodies:
+        answer = running.http.post("/search", content=body, headers=JSON)
+        assert answer.status_code == 200
+        assert answer.json()["fonts"]
+    found = re.search(r"```json\n(.*?)```", GUIDE, re.DOTALL)
     assert found
-    answer = running.http.post("/search", content=found[1], headers=JSON)
-    assert answer.status_code == 200
-    assert answer.json()["fonts"]
+    example = json.loads(found[1])
+    assert SearchAnswer.model_validate(example).model_dump(mode="json") == example
+    assert example["milliseconds"].keys() == answer.json()["milliseconds"].keys()
 
 
 def test_the_docs_name_every_route_and_variable(running: Running) -> None:
