@@ -390,6 +390,16 @@ def test_what_is_wrong_is_told_by_the_keys_that_were_sent(
     assert message == f"The request is not valid. {says}"
 
 
+def test_a_body_that_is_not_declared_as_json_is_not_read_as_such(running: Running) -> None:
+    """As a page of another site sends it, which need not ask for that."""
+    for headers in ({}, {"Content-Type": "text/plain"}):
+        answer = running.http.post("/embed", content=b'{"text": "bold"}', headers=headers)
+        assert answer.status_code == 415
+        assert "Content-Type: application/json" in answer.json()["error"]["message"]
+    broken = running.http.post("/embed", content=b'{"text": ', headers=JSON)
+    assert broken.json()["error"]["message"] == "The body of the request is not JSON."
+
+
 def test_another_model_than_the_serving_one_embeds_but_does_not_search(
     running: Running, filled: Database
 ) -> None:

@@ -27,7 +27,7 @@ class Error(BaseModel):
 
 
 ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Error} for status in (400, 401, 413, 422, 429, 503, 504)
+    status: {"model": Error} for status in (400, 401, 408, 413, 415, 422, 429, 503, 504)
 }
 
 

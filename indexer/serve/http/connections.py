@@ -64,7 +64,12 @@ class Connection(H11Protocol):
         self._watch()
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(400, "This is not a request of HTTP/1.1, or its head is larger than 64 KiB.")
+        self._refuse(400, "This is not a request of HTTP/1.1, or its head is too large.")
+
+    def _should_upgrade(self) -> bool:
+        return (
+            False  # to nothing; uvicorn would log each request for it, and advise to install more
+        )
 
     @property
     def _idle(self) -> bool:

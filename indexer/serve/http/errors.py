@@ -58,6 +58,11 @@ def _http(request: Request, error: Exception) -> JSONResponse:
 def _invalid(request: Request, error: Exception) -> JSONResponse:
     """Which keys are wrong and why, without what stood in them."""
     assert isinstance(error, RequestValidationError)
+    if isinstance(error.body, bytes) and error.body:
+        sentence = (
+            "The body of a request must be JSON, with the header Content-Type: application/json."
+        )
+        return response(request, Refusal(415, sentence))
     wrong: dict[str, dict[str, None]] = {}  # of each key, what the kinds say that it may have
     for problem in error.errors():
         if problem["type"] == "json_invalid":
