@@ -37,6 +37,7 @@ from tests.fix_service import KEY
 
 HEAD = b"POST /embed HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 MEBI = 1 << 20
+ENTERED = threading.Event()
 Connect = Callable[[], socket.socket]
 
 
@@ -143,6 +144,7 @@ def served() -> Iterator[Connect]:
 
     @app.get("/never")
     async def never() -> None:
+        ENTERED.set()
         await asyncio.Event().wait()
 
     app.add_middleware(Bounded, most=1)
@@ -169,6 +171,22 @@ def whole(connection: socket.socket) -> bytes:
         while part := connection.recv(65536):
             received += part
     return received
+
+
+def ask_for_ever(connection: socket.socket) -> None:
+    ENTERED.clear()
+    connection.sendall(b"GET /never HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert ENTERED.wait(20)
+
+
+def silence(connection: socket.socket) -> bool:
+    """It is open, and nothing comes."""
+    connection.settimeout(0.05)
+    try:
+        connection.recv(1000)
+    except TimeoutError:
+        return True
+    return False
 
 
 def dripped(connection: socket.socket, *first: bytes) -> bytes:
@@ -242,18 +260,25 @@ def test_an_answer_that_nobody_takes_is_given_up(monkeypatch: pytest.MonkeyPatch
 def test_of_many_connections_those_that_ask_nothing_make_room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 2)
-    with served() as connect, connect() as oldest, connect() as asking:
-        asking.sendall(HEAD + b"Content-Length: 3\r\n\r\na")
-        time.sleep(0.05)
-        with connect() as newer:
-            assert whole(oldest) == b""
-            newer.sendall(HEAD + b"Content-Length: 3\r\n\r\na")
-            time.sleep(0.05)
-            with connect() as refused:
-                assert whole(refused).startswith(b"HTTP/1.1 503 ")
-            asking.sendall(b"bc")
-            assert asking.recv(1000).startswith(b"HTTP/1.1 200 ")
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
+    monkeypatch.setattr(run, "SECONDS_TO_FINISH", 0.1)
+    with contextlib.ExitStack() as stack, served() as connect:
+        silent, half, asking = (stack.enter_context(connect()) for _ in range(3))
+        half.sendall(HEAD + b"Content-Length: 3\r\n\r\na")
+        ask_for_ever(asking)
+        for late in (silent, half):
+            stack.enter_context(connect())
+            assert whole(late) == b""
+        assert silence(asking)
+
+
+def test_where_all_connections_are_busy_another_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 1)
+    monkeypatch.setattr(run, "SECONDS_TO_FINISH", 0.1)
+    with served() as connect, connect() as asking:
+        ask_for_ever(asking)
+        with connect() as refused:
+            assert whole(refused).startswith(b"HTTP/1.1 503 ")
 
 
 def test_what_is_not_http_is_told_so_and_nothing_else() -> None:
@@ -275,8 +300,7 @@ def test_who_has_no_answer_by_the_end_is_told_so(
     with contextlib.ExitStack() as stack:
         with served() as connect:
             asked = stack.enter_context(connect())
-            asked.sendall(b"GET /never HTTP/1.1\r\nHost: x\r\n\r\n")
-            time.sleep(0.1)
+            ask_for_ever(asked)
         answer = whole(asked)
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert b"The service is stopping. Try again." in answer

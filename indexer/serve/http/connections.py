@@ -73,13 +73,15 @@ class Connection(H11Protocol):
 
     @property
     def _idle(self) -> bool:
+        """Nothing is asked, or was and is answered."""
         return self.cycle is None or self.cycle.response_complete
 
     def _make_room(self) -> None:
-        """Or who opens many and asks nothing would keep all others out."""
+        """Or who opens many and asks nothing, or only half of something, would keep all others out."""
         others = [cast(Connection, other) for other in self.connections if other is not self]
-        if idle := [other for other in others if other._idle]:
-            longest = min(idle, key=lambda other: other._idle_since)
+        late = [other for other in others if other._idle or other.conn.their_state is h11.SEND_BODY]
+        if late:
+            longest = min(late, key=lambda other: other._idle_since)
             self.connections.discard(longest)
             longest.transport.abort()
         else:
