@@ -560,7 +560,7 @@ def test_a_filter_is_checked_by_the_database(
 def test_what_json_holds_and_the_database_does_not_is_the_askers_mistake(
     shown: Page, body: bytes
 ) -> None:
-    answer = shown.http.post("/facets", content=body)
+    answer = shown.http.post("/facets", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code in (400, 422), answer.text
 
 
