@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from indexer import __version__
-from indexer.cli.backfill import backfill_command, sync_command
+from indexer.cli.backfill import backfill_command, sync_command, watch_command
 from indexer.cli.commands import Commands, set_up
 from indexer.cli.demo import demo_command
 from indexer.cli.doctor import doctor_command
@@ -41,6 +41,7 @@ for command in (
     render_command,
     backfill_command,
     sync_command,
+    watch_command,
     status_command,
     retry_command,
     verify_command,

@@ -1,10 +1,11 @@
-"""indexer backfill and indexer sync"""
+"""indexer backfill, indexer sync and indexer watch"""
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -19,7 +20,10 @@ from indexer.job.causes import by_cause
 from indexer.job.cost import Cost
 from indexer.job.pending import Selection
 from indexer.job.revalidate import revalidate
+from indexer.job.run import Progress
+from indexer.job.watch import watch
 from indexer.settings import Settings
+from indexer.spaces import Space
 from indexer.terminal import notice, progress_bar
 
 JOB_OPTIONS = (
@@ -110,6 +114,30 @@ def sync_command(max_age: float, dry_run: bool, **options: Any) -> None:
         _run(connection, settings, files, wanted, dry_run=dry_run)
 
 
+@click.command("watch")
+@click.option(
+    "--max-age", type=click.FloatRange(min=0), default=168, show_default=True, metavar="HOURS",
+    help="Every 24 hours, look again at files that were last looked at longer ago.",
+)  # fmt: skip
+@job_options
+def watch_command(max_age: float, dry_run: bool, **options: Any) -> None:
+    """Stay, and embed what is new or has changed within seconds; look at the files every night.
+
+    \b
+    Example:  indexer watch
+    """
+    if dry_run:
+        raise click.UsageError("--dry-run goes with backfill and sync.")
+    settings, wanted = Settings(), _options(**options)
+    files = FontFiles.from_settings(settings, wanted.files, notice=notice)
+    with opened(settings, notice, writes=True) as connection, suppress(KeyboardInterrupt):
+        for space, progress in watch(
+            connection, settings, files, wanted, max_age=timedelta(hours=max_age), say=notice
+        ):
+            _report(space, progress)
+    notice("Stopped. What is done is kept.")
+
+
 def _options(
     only: tuple[str, ...], retry_failed: bool, overwrite_text: bool, **options: Any
 ) -> BackfillOptions:
@@ -132,12 +160,16 @@ def _run(
     for space, progress in backfill(
         connection, settings, files, options, say=notice, progress_bar=progress_bar
     ):
-        click.echo(f"{space.leg}: {progress}")
-        for alike in by_cause(progress.failures, str):
-            click.echo(f"  {len(alike)} failed ({alike[0].stage}): {alike[0].message}")
+        _report(space, progress)
         failed += progress.failed
     if failed:
         sys.exit(DONE_WITH_FAILURES)
+
+
+def _report(space: Space, progress: Progress) -> None:
+    click.echo(f"{space.leg}: {progress}")
+    for alike in by_cause(progress.failures, str):
+        click.echo(f"  {len(alike)} failed ({alike[0].stage}): {alike[0].message}")
 
 
 def _explain(connection: Connection, settings: Settings, options: BackfillOptions) -> None:
