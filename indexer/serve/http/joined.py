@@ -1,7 +1,7 @@
 """The search page as one answer: its modules and its style stand in the shell, nothing is asked for after it.
 
-As 24 files, browsers asked for them over six connections, before the search and alongside it: the
-first row came after 400 ms instead of 250.
+As 24 files, browsers asked for them over six connections, before the search and alongside it. In 30
+pairs on two busy cores the first row came after 340 ms instead of 610, with what else now waits for it.
 """
 
 from __future__ import annotations
