@@ -28,7 +28,7 @@ def page_router() -> APIRouter:
     plain = page.encode()
     zipped = gzip.compress(plain, mtime=0)
     headers = {
-        "Cache-Control": "no-cache",  # may be kept, and is asked for again: a 304 while the version serves
+        "Cache-Control": "no-cache",  # may be kept, and is asked for again: a 304 while it is unchanged
         "ETag": f'W/"{hashlib.sha256(plain).hexdigest()[:16]}"',  # weak: of both encodings
         "Vary": "Accept-Encoding",
         "X-Content-Type-Options": "nosniff",
