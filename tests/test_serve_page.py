@@ -26,7 +26,6 @@ from playwright.sync_api import Error as PlaywrightError
 from psycopg import conninfo
 
 from indexer.database.connect import Database
-from indexer.serve.http.routes import page as route
 from tests.fix_database import create_database
 from tests.fix_postgrest import NpmPackages
 from tests.fix_service import KEY, Running, fill, service_on
@@ -141,27 +140,46 @@ def test_the_page_is_served_with_a_policy_that_lets_nothing_else_in(served: Runn
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     assert shell.headers["x-content-type-options"] == "nosniff"
-    for known in (shell.headers["etag"], f'"another", W/{shell.headers["etag"]}', "*"):
+    etag = shell.headers["etag"]
+    for known in (etag, f'"another", {etag}', etag.removeprefix("W/"), "*"):
         again = served.http.get("/", headers={"If-None-Match": known})
         assert (again.status_code, again.content) == (304, b"")
 
 
-def test_every_module_is_served_and_asked_for_at_once(served: Running) -> None:
-    modules = {name for name in route.page_files() if name.endswith(".js")}
-    shell = served.http.get("/").text
-    asked = set(re.findall(r'(?:modulepreload" href|src)="/page/([a-z]+\.js)"', shell))
-    assert asked == modules
-    for name in modules:
-        assert (
-            served.http.get(f"/page/{name}").headers["content-type"].startswith("text/javascript")
-        )
+def test_the_page_comes_as_its_reader_takes_it_and_says_so(served: Running) -> None:
+    plain = served.http.get("/", headers={"Accept-Encoding": "identity"})
+    zipped = served.http.get("/", headers={"Accept-Encoding": "gzip"})
+    assert "content-encoding" not in plain.headers
+    assert zipped.headers["content-encoding"] == "gzip"
+    assert zipped.content == plain.content
+    assert zipped.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
 
 
-@pytest.mark.parametrize("name", ["index.html", "nothing.js", "..%2fapp.py", "__init__.py"])
+@pytest.mark.parametrize("name", ["index.html", "main.js", "..%2fapp.py", "__init__.py"])
 def test_nothing_else_is_served(served: Running, name: str) -> None:
     answer = served.http.get(f"/page/{name}")
     assert answer.status_code == 404
     assert answer.json()["error"]["code"] == "not_found"
+
+
+@pytest.mark.slow
+def test_the_first_row_waits_for_nothing_but_the_page_the_search_and_its_picture(
+    visit: Open, served: Running
+) -> None:
+    asked: list[str] = []
+
+    def watch(page: Page) -> None:
+        page.on(
+            "request",
+            lambda request: (
+                request.url.startswith(served.url) and asked.append(urlsplit(request.url).path)
+            ),
+        )
+
+    page = visit(QUERY, ready=watch)
+    first = page.locator("#found img").first.get_attribute("src")
+    assert first is not None
+    assert asked[:3] == ["/", "/search", urlsplit(first).path]
 
 
 # --- looking

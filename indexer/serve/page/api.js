@@ -1,6 +1,5 @@
 /** The server's answers, and its refusals as sentences. */
 
-import { early } from "./early.js";
 import { askForKey } from "./key.js";
 import { request } from "./request.js";
 
@@ -36,7 +35,7 @@ export async function call(path, { body, signal } = {}) {
 /** Once more where the connection broke: networks change while people walk about. */
 async function reached(path, asked, again = true) {
   try {
-    return await (early(path, asked) ?? fetch(path, asked));
+    return await fetch(path, asked);
   } catch (error) {
     if (error.name === "AbortError") throw error;
     if (!again) throw new Refusal("The server does not answer. Is it still running?", 0);

@@ -5,7 +5,7 @@ import { showFilters, startFilters } from "./filters.js";
 import { startPanel } from "./panel.js";
 import { showPicture, startPicture } from "./picture.js";
 import { isBrowsing } from "./request.js";
-import { drawSpecimens, resizeSpecimens, search, showRowStates, showWaiting } from "./results.js";
+import { drawSpecimens, firstDrawn, resizeSpecimens, search, showRowStates, showWaiting } from "./results.js";
 import { ask, change, PAGE, state, subscribe } from "./state.js";
 import { showComparison, showTray, startComparison } from "./tray.js";
 
@@ -66,12 +66,13 @@ addEventListener("keydown", (event) => {
   }
 });
 
+const found = search(); // the fonts first: the rest waits until one is seen
 showControls();
 showWaiting();
 startPanel();
 startComparison();
-await search(); // the fonts first: the rest waits until one is seen
-await document.querySelector("#found img")?.decode().catch(() => {});
+await found;
+await firstDrawn();
 await startFilters();
 showTray();
 showComparison();

@@ -13,6 +13,8 @@ import { milliseconds, plural } from "./wording.js";
 
 const SIDE = { looks: "how it looks", fused: "fused", words: "what is said" };
 
+const LATE = 1000; // ms; a font may take seconds to draw
+
 const newest = new Newest();
 const fused = new RowList({ name: "Fonts" });
 const side = Object.fromEntries(
@@ -36,6 +38,7 @@ export function search(moving = false) {
       showError(error);
     }
     found.setAttribute("aria-busy", "false");
+    showCount();
   });
 }
 
@@ -43,6 +46,12 @@ export function search(moving = false) {
 export const drawSpecimens = () => shown().forEach((rows) => rows.draw());
 export const resizeSpecimens = () => shown().forEach((rows) => rows.resize());
 export const showRowStates = () => shown().forEach((rows) => rows.showState());
+
+/** Resolves when the first row's letters are there, or late: whatever else is asked for waits until then. */
+export function firstDrawn() {
+  const image = byId("found").querySelector("img");
+  return Promise.race([image?.decode().catch(() => {}), new Promise((resolve) => setTimeout(resolve, LATE))]);
+}
 
 /** Rows without letters keep the room until the first answer. */
 export function showWaiting() {
@@ -103,14 +112,17 @@ function showAnswer(answer) {
   showNotices(notices(answer));
   if (state.alpha === null && !isBrowsing()) byId("blend").value = 1 - answer.alpha;
   showQueryFacts(answer);
-  showCount(answer);
+  counted = answer;
 }
 
 let counted = null; // the answer that the line is about
 
-async function showCount(answer) {
-  counted = answer;
+async function showCount() {
+  const answer = counted;
+  if (!answer) return;
   const { length } = answer.fonts;
+  await firstDrawn();
+  if (counted !== answer) return;
   const total = await facetsOf(filterBody()).then((facets) => facets.total, () => length);
   if (counted !== answer) return;
   const fonts = plural(total, "font", "fonts");

@@ -6,7 +6,7 @@ import { draw, specimen } from "./specimen.js";
 import { change, MAX_PINS, state } from "./state.js";
 import { figure, label, styleLine, withoutLabel } from "./wording.js";
 
-const SOON = 8; // rows whose images are not put off
+const SOON = 1; // row whose image is asked for before the others, which come with the next frame
 const REASONS = 3;
 const KEPT = 200; // rows that are kept for reuse
 

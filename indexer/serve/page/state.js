@@ -92,7 +92,7 @@ function bounded(text, low, high, otherwise) {
 }
 
 /** @type {State} */
-export let state = parse(location.search);
+export const state = parse(location.search);
 const listeners = [];
 let last = { keys: "", at: 0 };
 
@@ -108,7 +108,7 @@ export function subscribe(listener) {
  */
 export function change(part, moving = false) {
   const keys = Object.keys(part).join();
-  state = { ...state, ...part };
+  Object.assign(state, part);
   const address = location.pathname + format(state);
   const burst = keys === last.keys && Date.now() - last.at < BURST;
   last = { keys, at: Date.now() };
@@ -129,7 +129,7 @@ export function narrow(part, moving = false) {
 }
 
 addEventListener("popstate", () => {
-  state = parse(location.search);
+  Object.assign(state, parse(location.search));
   last = { keys: "", at: 0 };
   for (const listener of listeners) listener(new Set(Object.keys(state)), false);
 });
