@@ -28,7 +28,10 @@ from tests.fix_service import service_on
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "indexer/deploy"
 DOCKERFILES = ("Dockerfile", "Dockerfile.gpu")
-UNITS = ("fontsight-serve.service", "fontsight-sync.service", "fontsight-sync.timer")
+UNITS = (
+    "fontsight-serve.service", "fontsight-sync.service", "fontsight-sync.timer",
+    "fontsight-watch.service",
+)  # fmt: skip
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
 OURS = {
     name: service

@@ -18,6 +18,7 @@ import pytest
 
 from eval.fonts.parametric import ParametricFont
 from indexer.cli import main
+from indexer.cli.commands import DONE_WITH_FAILURES
 from indexer.database.connect import Database
 from indexer.settings import Settings
 from tests.fix_embedding_service import Service, listing
@@ -43,6 +44,7 @@ ELSEWHERE = {
     "indexer demo --serve": "tests/test_demo.py",
     "pip install -e '.[serve]'": ".ci/run installs the extra test, which contains it",
     "indexer serve": "tests/test_serve_cli.py; it does not end by itself",
+    "indexer watch": "tests/test_watch.py; it does not end by itself",
     "pip install -e '.[vl]'": ".ci/run installs the extra test-vl, which contains it",
     "pip install -e '.[eval]'": ".ci/run installs the extra test, which contains it",
     'pytest -n 2 -m "not slow"': "part of pytest",
@@ -119,7 +121,7 @@ def test_the_commands_of_the_readme_work_in_its_order(
         begin = time.monotonic()
         done = run(command)
         print(f"{time.monotonic() - begin:5.1f} s  {command}")
-        if done.returncode == 1 and command.startswith(("indexer backfill", "indexer sync")):
+        if done.returncode == DONE_WITH_FAILURES and command.startswith(("indexer backfill", "indexer sync")):
             # a registry that lacks some families is no fault of the command: it must say just that
             failures = json.loads(run("indexer status --json").stdout)["failures"]
             assert failures

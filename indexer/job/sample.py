@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,7 +10,7 @@ import numpy as np
 from psycopg import sql
 
 from indexer.database.connect import Connection
-from indexer.embed.protocol import Embedder
+from indexer.embed.protocol import Document, Embedder
 from indexer.errors import FontError
 from indexer.job.ahead import Outcome, Preparer
 from indexer.job.pending import Claim, Selection, pending
@@ -52,19 +53,21 @@ def compare(
         connection.execute(AS_NEW, [space.id, list(served)])
         claims = pending(connection, space, Selection(overwrite=True), list(served))
     embedder.start(len(claims))
-    outcomes = list(_prepared(space, claims, preparer))
-    ready = [outcome for outcome in outcomes if outcome.error is None]
-    cosines: dict[str, float | None] = {outcome.claim.name: None for outcome in outcomes}
+    cosines: dict[str, float | None] = {}
+    ready: list[tuple[Claim, Document]] = []
+    for outcome in _prepared(space, claims, preparer):
+        cosines[outcome.claim.name] = None
+        with suppress(FontError):
+            if outcome.error is None:
+                ready.append((outcome.claim, document_of(space, outcome)))
     for start in range(0, len(ready), embedder.batch_size):
         batch = ready[start : start + embedder.batch_size]
-        vectors = embed_each(embedder, [document_of(space, outcome) for outcome in batch])
-        for outcome, vector in zip(batch, vectors, strict=True):
+        vectors = embed_each(embedder, [document for _, document in batch])
+        for (claim, _), vector in zip(batch, vectors, strict=True):
             if not isinstance(vector, FontError):
-                theirs = np.array(
-                    served[outcome.claim.font_id].strip("[]").split(","), dtype=np.float32
-                )
+                theirs = np.array(served[claim.font_id].strip("[]").split(","), dtype=np.float32)
                 norms = float(np.linalg.norm(theirs) * np.linalg.norm(vector))
-                cosines[outcome.claim.name] = float(theirs @ padded(vector)) / max(norms, 1e-12)
+                cosines[claim.name] = float(theirs @ padded(vector)) / max(norms, 1e-12)
     return Compared(space=space, cosines=cosines)
 
 

@@ -43,6 +43,7 @@ COLUMN = sql.SQL("""
            ) as not_of_dimension
     from vectors
 """)
+# not those of fonts that a run has missed and that may come back: they are swept in time
 ORPHANS = """
     select 'font_index.' || relation, count(*) from (
       select 'embeddings' as relation, font_id from font_index.embeddings union all
@@ -50,6 +51,7 @@ ORPHANS = """
       select 'facts', font_id from font_index.facts union all
       select 'leases', font_id from font_index.leases) x
     where not exists (select from public.fonts where id = font_id)
+      and not exists (select from font_index.missing_fonts m where m.font_id = x.font_id)
     group by relation order by relation
 """
 # The triggers themselves say what the derived columns should be: on a copy, a batch of rows at a time.
