@@ -232,12 +232,8 @@ def advice(connection: psycopg.Connection[Any]) -> list[str]:
             else f"The index public.{name} is not valid, so no query uses it: its build was "
             f"interrupted. Run: reindex index concurrently public.{name}"
         )
-    for name, missing in connection.execute(UNUSABLE_TRIGGERS, [list(TRIGGERS)]).fetchall():
-        state, cure = (
-            ("missing", TRIGGERS[name])
-            if missing
-            else ("disabled", f"alter table public.fonts enable trigger {name}")
-        )
+    for name, cure in broken_triggers(connection):
+        state = "disabled" if cure.startswith("alter") else "missing"
         found.append(
             f"The trigger {name} of public.fonts is {state}, so search does not see what is written. "
             f"Run: {cure};"
@@ -249,6 +245,14 @@ def advice(connection: psycopg.Connection[Any]) -> list[str]:
             f"work, run: {BRING_IN_STEP}"
         )
     return found
+
+
+def broken_triggers(connection: psycopg.Connection[Any]) -> list[tuple[str, str]]:
+    """Triggers of public.fonts that are missing or disabled, each with the statement that mends it."""
+    return [
+        (name, TRIGGERS[name] if missing else f"alter table public.fonts enable trigger {name}")
+        for name, missing in connection.execute(UNUSABLE_TRIGGERS, [list(TRIGGERS)]).fetchall()
+    ]
 
 
 def upgrade_sql(start: str | None = None) -> str:

@@ -180,7 +180,7 @@ class _Batch:
             try:
                 if font.error:
                     raise font.error
-                document = _document(space, font)
+                document = document_of(space, font)
             except FontError as error:
                 batch.failed.append((font, error))
             else:
@@ -313,7 +313,7 @@ def _unsaved(error: psycopg.Error) -> FontError | None:
     return FontError("embed", f"The database refused its vector or measurements: {refusal(error)}.")
 
 
-def _document(space: Space, outcome: Outcome) -> Document:
+def document_of(space: Space, outcome: Outcome) -> Document:
     font, prepared = outcome.claim, outcome.prepared
     traits = prepared.traits if prepared else None
     text = None
