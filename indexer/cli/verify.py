@@ -39,7 +39,7 @@ def verify_command(repair: bool, sample: int, as_json: bool) -> None:
     Example:  indexer verify --sample 20
     """
     settings = Settings()
-    with opened(settings, notice) as connection:
+    with opened(settings, notice, writes=repair) as connection:
         found = verify(connection, repair=repair)
         compared = _compared(connection, settings, sample) if sample else []
     wrong = found.findings + [sentence for one in compared for sentence in _sentences(one)]
