@@ -18,6 +18,17 @@ numbers = count(1)
 API_ROLES = ("anon", "authenticated", "service_role")
 
 
+@pytest.fixture
+def data_folder() -> Iterator[Path]:
+    """For an embedded Postgres.
+
+    Not in pytest's: they are deep, and a socket's path is at most 107 bytes long; and as root,
+    another pytest would close them to the server's user.
+    """
+    with tempfile.TemporaryDirectory(prefix="fontsight") as folder:
+        yield Path(folder)
+
+
 @pytest.fixture(scope="session")
 def server(request: pytest.FixtureRequest) -> Iterator[str]:
     """The conninfo of a superuser on a server that only these tests use."""
