@@ -35,13 +35,21 @@ def server(request: pytest.FixtureRequest) -> Iterator[str]:
     if request.config.getoption("--db") == "embedded":
         # not in pytest's folder: as root, another pytest would close it to the server's user
         with tempfile.TemporaryDirectory() as folder:
-            yield local.start(Path(folder))
+            yield hasty(local.start(Path(folder)))
             local.stop(Path(folder))
         return
     from testcontainers.community.postgres import PostgresContainer
 
     with PostgresContainer("pgvector/pgvector:pg17", driver=None) as container:
-        yield container.get_connection_url()
+        yield hasty(container.get_connection_url())
+
+
+def hasty(server: str) -> str:
+    """Waits for no disk: hundreds of databases are made, and none outlives the machine."""
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute("alter system set fsync = off")
+        admin.execute("select pg_reload_conf()")
+    return server
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from indexer.catalog import rows
 from indexer.catalog.directory import read_directory
 from indexer.catalog.fontsource import Source
 from indexer.catalog.selection import chosen_families
+from indexer.cli.commands import DONE_WITH_FAILURES
 from indexer.database.connect import opened
 from indexer.fetch.files import FontFiles
 from indexer.settings import Settings
@@ -86,7 +87,7 @@ def import_directory(path: Path, update: bool) -> None:
         _report(rows.add(connection, found.families, update=update))
     if found.problems:
         click.echo(f"files: {len(found.problems)} of {found.files} skipped")
-        sys.exit(1)
+        sys.exit(DONE_WITH_FAILURES)
 
 
 def _report(added: rows.Added) -> None:
