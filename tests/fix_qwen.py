@@ -9,6 +9,7 @@ import runpy
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from importlib.util import find_spec
 from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
 from pathlib import Path
@@ -51,10 +52,12 @@ def cards_are_forks(request: pytest.FixtureRequest) -> Iterator[None]:
     That is as good where there is no CUDA. What tests start by a command of its own process or with
     `spawned` starts as elsewhere.
     """
-    if not any(item.get_closest_marker("model") for item in request.session.items):
+    wanted = any(item.get_closest_marker("model") for item in request.session.items)
+    if not wanted or find_spec("torch") is None:
         yield
         return
-    torch = pytest.importorskip("torch", reason=NEEDS_TORCH)
+    import torch
+
     with pytest.MonkeyPatch.context() as patch:
         if not torch.cuda.is_available():
             for module in (devices, process):
