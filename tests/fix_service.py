@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +25,8 @@ from indexer.fontfile import open_font
 from indexer.serve.http.access import Access
 from indexer.serve.http.app import application
 from indexer.serve.reading import Reader
+from indexer.serve.service import Service, ServiceOptions
 from indexer.serve.specimens.specimens import Specimens
-from indexer.serve.vectors.service import Service, ServiceOptions
 from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec
 from indexer.text import PRODUCT
@@ -48,11 +48,8 @@ class Running:
         return self.http.post(path, json=body)
 
 
-Serving = Callable[..., contextlib.AbstractContextManager[Running]]
-
-
 @contextlib.contextmanager
-def serving(
+def service_on(
     database: Database,
     *,
     keys: tuple[str, ...] = (),
@@ -130,5 +127,5 @@ def filled(database: Database, tmp_path: Path) -> Database:
 
 @pytest.fixture
 def running(filled: Database) -> Iterator[Running]:
-    with serving(filled) as running:
+    with service_on(filled) as running:
         yield running

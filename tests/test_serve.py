@@ -29,15 +29,14 @@ from indexer.embed.protocol import Understanding, normalised
 from indexer.embed.service import announcement
 from indexer.embed.service.sheets import RemoteVL, reported
 from indexer.errors import UserError
-from indexer.search import match
-from indexer.serve import reading
+from indexer.functions import match
+from indexer.serve import reading, serving_spaces
 from indexer.serve.http.access import Access
 from indexer.serve.refusals import Refusal
-from indexer.serve.vectors import service
 from indexer.settings import Settings
 from indexer.spaces import padded
 from tests.fix_postgrest import until
-from tests.fix_service import KEY, Running, fill, serving
+from tests.fix_service import KEY, Running, fill, service_on
 from tests.fix_visitors import hide
 
 QUERY = "high contrast serif"
@@ -75,14 +74,14 @@ def test_the_sidecar_gets_vectors_cut_to_a_dimension(running: Running) -> None:
 
 
 def test_the_sidecars_default_dimension_does_not_reach_the_app(filled: Database) -> None:
-    with serving(filled, sidecar_dimension=128) as running:
+    with service_on(filled, sidecar_dimension=128) as running:
         assert len(running.post("/embed", texts=[QUERY]).json()["embeddings"][0]) == 128
         assert running.http.get("/health").json()["embedding_dim"] == 128
         assert np.allclose(running.post("/embed", text=QUERY).json()["embedding"], padded(VECTOR))
 
 
 def test_more_dimensions_than_the_model_has_are_refused(filled: Database) -> None:
-    with serving(filled, sidecar_dimension=384, ready=False) as running:
+    with service_on(filled, sidecar_dimension=384, ready=False) as running:
         until(lambda: running.http.get("/health").json()["status"] == "failed")
         notice = running.http.get("/health").json()["notice"]
         assert notice == "--dim 384 is more than the 256 dimensions of measured-traits."
@@ -99,7 +98,7 @@ def test_health_says_what_embeds(running: Running) -> None:
 def test_without_a_model_it_says_so_and_searches_by_words(database: Database) -> None:
     with database.open() as connection:
         connection.execute("insert into fonts (name, tags) values ('Lora', '{latin}')")
-    with serving(database, ready=False) as running:
+    with service_on(database, ready=False) as running:
         while running.http.get("/health").json()["status"] == "loading":
             time.sleep(0.05)
         health = running.http.get("/health")
@@ -298,7 +297,7 @@ def test_a_row_that_others_wrote_oddly_spoils_no_answer(filled: Database, odd: s
         (font,) = connection.execute(
             f"update public.fonts set {odd} where name = 'Family 1' returning id"
         ).fetchone() or (None,)
-    with serving(filled) as running:  # which searches before it says that it is ready
+    with service_on(filled) as running:  # which searches before it says that it is ready
         for asked in ({}, {"query": "high contrast serif family"}):
             found = running.post("/search", **asked)
             assert found.status_code == 200
@@ -384,7 +383,7 @@ def test_a_text_space_that_is_switched_is_followed(running: Running, filled: Dat
 
 
 def test_a_key_is_needed_where_there_are_keys(filled: Database) -> None:
-    with serving(filled, keys=(KEY, "another-key-of-these-tests")) as running:
+    with service_on(filled, keys=(KEY, "another-key-of-these-tests")) as running:
         for key, status in [(KEY, 200), ("another-key-of-these-tests", 200), ("wrong" * 5, 401)]:
             headers = {"Authorization": f"Bearer {key}"}
             answer = running.http.post("/embed", json={"text": QUERY}, headers=headers)
@@ -412,7 +411,7 @@ def test_a_key_is_needed_where_there_are_keys(filled: Database) -> None:
 def test_without_a_key_no_more_than_a_key_is_read(filled: Database) -> None:
     """Or strangers would have the service keep and parse what they send, before it asks who they are."""
     with (
-        serving(filled, keys=(KEY,)) as running,
+        service_on(filled, keys=(KEY,)) as running,
         httpx.Client(base_url=running.url, trust_env=False, timeout=5) as stranger,
     ):
         host, port = running.url.removeprefix("http://").split(":")
@@ -449,7 +448,7 @@ def test_other_origins_are_let_in_by_setting_alone(filled: Database) -> None:
         "Origin": "https://app.example", "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "content-type",
     }  # fmt: skip
-    with serving(filled, serve_origins="https://app.example") as running:
+    with service_on(filled, serve_origins="https://app.example") as running:
         allowed = running.http.options("/search", headers=asked)
         assert allowed.headers["access-control-allow-origin"] == "https://app.example"
         other = running.http.options("/search", headers={**asked, "Origin": "https://evil.example"})
@@ -495,7 +494,7 @@ def test_a_picture_that_would_explode_is_refused(running: Running) -> None:
 def test_pictures_on_private_addresses_are_refused_even_where_addresses_are_allowed(
     filled: Database,
 ) -> None:
-    with serving(filled, serve_remote_images=True) as running:
+    with service_on(filled, serve_remote_images=True) as running:
         answer = running.post("/embed", image=f"{running.url}/health")
         assert answer.status_code == 422
         assert "private" in answer.json()["error"]["message"]
@@ -616,8 +615,8 @@ def test_a_database_that_hangs_holds_up_nothing_else(
         assert running.post("/img/embed", input="no picture").status_code == 422
         assert running.post("/txt/embed", input="bold").status_code == 200
         assert time.monotonic() - began < 1.5
-        monkeypatch.setattr(service, "FRESH_SECONDS", 0)
-        monkeypatch.setattr(service, "MOMENT_SECONDS", 0.1)
+        monkeypatch.setattr(serving_spaces, "FRESH_SECONDS", 0)
+        monkeypatch.setattr(serving_spaces, "MAX_WAIT_SECONDS", 0.1)
         health = running.http.get("/health")
         assert (health.status_code, health.json()["status"]) == (200, "ok")
         assert "did not answer in time" in health.json()["notice"]
@@ -635,7 +634,7 @@ def test_a_hidden_font_is_found_by_no_search(visited: Database, tmp_path: Path) 
     with visited.open() as connection:
         row = connection.execute("select id::text from fonts where name = 'Family 1'").fetchone()
     assert row is not None
-    with serving(visited) as running:
+    with service_on(visited) as running:
         bodies: list[dict[str, object]] = [
             {"query": QUERY}, {"query": "family 1", "alpha": 0}, {"query": QUERY, "alpha": 1}, {},
         ]  # fmt: skip

@@ -38,10 +38,10 @@ from indexer.serve.http.routes.fonts import fonts_router
 from indexer.serve.reading import Reader
 from indexer.serve.search import facets
 from indexer.serve.search.columns import Columns
+from indexer.serve.service import Service, ServiceOptions
 from indexer.serve.specimens import fetching, specimens
 from indexer.serve.specimens.opened import Face
 from indexer.serve.specimens.specimens import Specimens, Wanted
-from indexer.serve.vectors.service import Service, ServiceOptions
 from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec, render_sheet
 from tests.fix_visitors import HIDDEN, hide

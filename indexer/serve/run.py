@@ -23,8 +23,8 @@ from indexer.serve.http.access import Access
 from indexer.serve.http.app import application
 from indexer.serve.http.middleware import LOG, JsonLines
 from indexer.serve.reading import Reader
+from indexer.serve.service import Service, ServiceOptions
 from indexer.serve.specimens.specimens import Specimens
-from indexer.serve.vectors.service import Service, ServiceOptions
 from indexer.settings import Settings
 
 SECONDS_TO_FINISH = 20  # for requests that are under way when it is told to stop

@@ -26,9 +26,9 @@ from indexer.serve.http.routes.search import search_router
 from indexer.serve.search.columns import Columns
 from indexer.serve.search.facets import warm
 from indexer.serve.search.searching import warm_up
+from indexer.serve.service import Service
 from indexer.serve.specimens.specimens import Specimens
 from indexer.serve.vectors.images import Pictures
-from indexer.serve.vectors.service import Service
 from indexer.settings import Settings
 
 
@@ -45,11 +45,11 @@ def application(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with service.reader, specimens:
-            service.start(lambda: warm_up(service))
+            service.embedders.start(lambda: warm_up(service))
             warming = asyncio.create_task(asyncio.to_thread(warm, service.reader, columns))
             yield
             await asyncio.gather(warming, return_exceptions=True)
-            await service.close()
+            await service.embedders.close()
 
     app = FastAPI(
         title="fontsight",

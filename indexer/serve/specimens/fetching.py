@@ -42,7 +42,7 @@ class Fetching:
         if here is not None:
             return here
         fetch = asyncio.wrap_future(self._fetch(url))
-        # who has left does not look at it, and asyncio would complain
+        # a caller who left does not look at it, and asyncio would complain
         fetch.add_done_callback(lambda done: done.cancelled() or done.exception())
         done, _ = await asyncio.wait({fetch}, timeout=MAX_WAIT_SECONDS)
         if not done:
@@ -53,7 +53,7 @@ class Fetching:
             return fetch.result()
         except FontError:
             raise
-        except UserError as error:  # no file can be fetched by anyone
+        except UserError as error:  # no file can be fetched now
             raise Refusal(503, str(error), retry_after_s=60) from None
 
     def _fetch(self, url: str) -> Future[FetchedFile]:

@@ -14,8 +14,8 @@ from indexer.serve.http.answers import ERRORS, cut, json_of
 from indexer.serve.http.callers import all_of, unless_gone
 from indexer.serve.reading import DatabaseUnavailable
 from indexer.serve.refusals import Refusal
+from indexer.serve.service import Service
 from indexer.serve.vectors.images import Pictures
-from indexer.serve.vectors.service import Service
 from indexer.spaces import padded
 
 MAX_TEXT = 8_000  # characters
@@ -78,16 +78,18 @@ async def _of_query(service: Service, pictures: Pictures, body: AppQuery) -> dic
         raise Refusal(400, "There is nothing to embed: send a text, an image or both.")
     # the app hands it to the database, which cannot tell whose it is
     with suppress(DatabaseUnavailable):  # then the app will find out by itself
-        if mismatch := await service.known_mismatch():
+        if mismatch := await service.mismatch():
             raise Refusal(503, mismatch)
-    return {"embedding": padded(await service.vl.of(query))}
+    return {"embedding": padded(await service.embedders.vl.of(query))}
 
 
 async def _of_texts(service: Service, body: SidecarQueries) -> dict[str, object]:
     if not body.texts:
         raise Refusal(400, "texts is empty: send at least one.")
-    vectors = service.vl
+    vectors = service.embedders.vl
     queries = [Query(text=text, instruction=body.instruction) for text in body.texts]
-    dimension = body.dimension or service.options.sidecar_dimension or service.model.dimension
+    dimension = (
+        body.dimension or service.options.sidecar_dimension or service.embedders.model.dimension
+    )
     found = [cut(vector, dimension) for vector in await all_of(vectors, queries)]
-    return {"embeddings": found, "dimension": dimension, "model": service.model.name}
+    return {"embeddings": found, "dimension": dimension, "model": service.embedders.model.name}

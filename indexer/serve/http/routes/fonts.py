@@ -19,6 +19,7 @@ from indexer.serve.reading import Reader
 from indexer.serve.refusals import Refusal
 from indexer.serve.search import facets
 from indexer.serve.search.columns import Columns
+from indexer.serve.search.schema import FontColumns
 from indexer.serve.search.visible import VisibleFont, visible_font
 from indexer.serve.specimens.specimens import MEDIA_TYPES, Specimens, Wanted
 
@@ -36,18 +37,7 @@ class Install(BaseModel):
     css: str | None = Field(description="@font-face rules; null without files on the web.")
 
 
-class Font(BaseModel):
-    id: UUID
-    name: str
-    category: str | None
-    description: str | None
-    tags: list[str] | None
-    source: str | None
-    files: dict[str, Any] | None
-    license: str | None
-    styles: dict[str, Any] | None
-    traits: dict[str, Any] | None
-    subsets: list[str]
+class Font(FontColumns):
     install: Install
     percentiles: dict[str, float] = Field(
         description="Where each measurement stands among all fonts, 0 to 1; ties count half."

@@ -18,7 +18,7 @@ MEDIA_TYPES = {
 }
 SHELL = "index.html"
 HEADERS = {
-    "Cache-Control": "no-cache",  # may be kept, and is asked for again: a 304 while the version serves
+    "Cache-Control": "no-cache",  # may be kept, and is asked for again: a 304 while it is unchanged
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "; ".join(
         (

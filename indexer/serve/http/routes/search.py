@@ -12,10 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from indexer.serve.http.answers import ERRORS, json_of
 from indexer.serve.http.callers import unless_gone
 from indexer.serve.refusals import Refusal
-from indexer.serve.search.answer import SearchAnswer
-from indexer.serve.search.searching import MAX_QUERY, Search, answer
+from indexer.serve.search.finding import MAX_QUERY, Search
+from indexer.serve.search.schema import SearchAnswer
+from indexer.serve.search.searching import answer
+from indexer.serve.service import Service
 from indexer.serve.vectors.images import Pictures
-from indexer.serve.vectors.service import Service
 from indexer.weights import Fusion
 
 
