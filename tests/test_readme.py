@@ -46,6 +46,9 @@ ELSEWHERE = {
     "pip install -e '.[vl]'": ".ci/run installs the extra test-vl, which contains it",
     "pip install -e '.[eval]'": ".ci/run installs the extra test, which contains it",
     'pytest -n 2 -m "not slow"': "part of pytest",
+    "python -m eval bench embed --sheets 4 --rounds 1 --width 256 --height 128": "tests/test_bench_embed.py",
+    "python -m eval bench job --fonts 4 --rounds 1 --width 256 --height 128": "tests/test_bench_embed.py",
+    "python -m eval bench serve --seconds 0.5 --rounds 1 --rows 200": "tests/test_bench_serve.py",
     "docker compose up --wait": "tests/test_deploy.py; its images cannot be pulled everywhere",
 }
 
