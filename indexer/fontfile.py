@@ -97,7 +97,7 @@ def open_font(data: bytes, *, face_index: int = 0) -> FontFile:
                 for axis in (font["fvar"].axes if "fvar" in font else [])
             }
     except Exception as error:  # fontTools raises whatever its parsers run into
-        raise FontError("open", f"The font cannot be read: {_reason(error)}.") from error
+        raise FontError("open", f"The font cannot be read: {reason(error)}.") from error
     if glyph_count == 0 or not cmap:
         raise FontError("open", "The font maps no character to a glyph.")
     if not 16 <= units_per_em <= 16384:
@@ -127,7 +127,7 @@ def unpacked(font: FontFile) -> FontFile:
             file.recalcTimestamp = False
             file.save(out, reorderTables=None)
     except Exception as error:  # fontTools raises whatever its parsers run into
-        raise FontError("open", f"The font cannot be read: {_reason(error)}.") from error
+        raise FontError("open", f"The font cannot be read: {reason(error)}.") from error
     if out.tell() > MAX_BYTES:
         raise FontError("open", f"The font has {out.tell():,} bytes; the limit is {MAX_BYTES:,}.")
     return replace(font, data=out.getvalue())
@@ -140,7 +140,7 @@ def face_count(data: bytes) -> int:
 
 def describe(error: Exception, stage: Stage) -> FontError:
     """A FontError for whatever a font library raised on hostile bytes."""
-    return FontError(stage, f"The font cannot be used: {_reason(error)}.")
+    return FontError(stage, f"The font cannot be used: {reason(error)}.")
 
 
 def check_whole(font: TTFont, head: bytes, size: int) -> None:
@@ -168,6 +168,8 @@ def character_map(font: TTFont) -> dict[int, str]:
     return {code: name for code, name in cmap.items() if name not in (".notdef", first)}
 
 
-def _reason(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
+def reason(error: Exception) -> str:
+    """What a library says of an error: one line, at most 200 characters, no path of this machine."""
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    text = " ".join(said.split()) or type(error).__name__
     return (text[:200] + "…" if len(text) > 200 else text).rstrip(".")

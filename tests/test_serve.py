@@ -32,7 +32,9 @@ from indexer.errors import UserError
 from indexer.functions import match
 from indexer.serve import reading, serving_spaces
 from indexer.serve.http.access import Access
+from indexer.serve.http.routes import health
 from indexer.serve.refusals import Refusal
+from indexer.serve.search.schema import SearchAnswer
 from indexer.settings import Settings
 from indexer.spaces import padded
 from tests.fix_postgrest import until
@@ -87,12 +89,22 @@ def test_more_dimensions_than_the_model_has_are_refused(filled: Database) -> Non
         assert notice == "--dim 384 is more than the 256 dimensions of measured-traits."
 
 
+def test_what_is_wrong_is_told_in_full_to_who_has_a_key(filled: Database) -> None:
+    with service_on(filled, keys=(KEY,), sidecar_dimension=384, ready=False) as running:
+        until(lambda: running.http.get("/health").json()["status"] == "failed")
+        assert "--dim 384" in running.http.get("/health").json()["notice"]
+        stranger = httpx.get(f"{running.url}/health", trust_env=False)
+        assert stranger.status_code == 503
+        assert stranger.json()["notice"] == health.NOT_LOADED
+        assert any("--dim 384" in line for line in running.said)
+
+
 def test_health_says_what_embeds(running: Running) -> None:
-    health = running.http.get("/health").json()
+    told = running.http.get("/health").json()
     assert {
         "status": "ok", "embedding_model": "measured-traits", "reranker_model": None,
         "embedding_loaded": True, "reranker_loaded": False, "device": "cpu", "embedding_dim": 256,
-    }.items() <= health.items()  # fmt: skip
+    }.items() <= told.items()  # fmt: skip
 
 
 def test_without_a_model_it_says_so_and_searches_by_words(database: Database) -> None:
@@ -221,6 +233,8 @@ def test_a_search_is_the_functions_answer_and_says_why(running: Running, filled:
     assert [phrase["phrase"] for phrase in found["understood"]] == ["high contrast", "serif"]
     assert found["milliseconds"]["rpc"] > 0
     reasons = {reason["trait"]: reason for reason in found["fonts"][0]["why"]}
+    parts = {**found["milliseconds"]}
+    assert parts.pop("total") == pytest.approx(sum(parts.values()), abs=0.03)  # they are rounded
     assert reasons["contrast"]["phrase"] == "high contrast"
     assert reasons["contrast"]["value"] == pytest.approx(
         found["fonts"][0]["traits"]["contrast"], abs=0.001
@@ -331,7 +345,11 @@ def test_without_a_query_fonts_stand_by_name(running: Running) -> None:
     ("body", "status", "says"),
     [
         ({"query": "serif", "filter": {"colour": "red"}}, 400, "unknown key: colour.* There are"),
-        ({"similar_to": "00000000-0000-0000-0000-000000000000"}, 400, "font"),
+        (
+            {"similar_to": "00000000-0000-0000-0000-000000000000"},
+            404,
+            "^There is no font with the id",
+        ),
         ({"query": "x" * 2000}, 422, "query: String should have at most 1000 characters"),
         ({"query": "serif", "limit": 1000}, 422, "limit"),
         ({"query": "serif", "typo": 1}, 422, "typo: Extra inputs are not permitted"),
@@ -346,6 +364,39 @@ def test_a_bad_request_gets_a_sentence(
     assert answer.status_code == status, answer.text
     assert re.search(says, answer.json()["error"]["message"])
     assert "x" * 101 not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "says"),
+    [
+        ("/embed", {"txt": "a"}, "txt: Extra inputs are not permitted."),
+        ("/embed", {"text": 1}, "text: Input should be a valid string."),
+        ("/embed", {"texts": ["a"], "dimension": 0},
+         "dimension: Input should be greater than or equal to 1."),
+        ("/embed", {"texts": ["a", 1]}, "texts.1: Input should be a valid string."),
+        ("/embed", [], "the body: Input should be a valid dictionary or object to extract fields from."),
+        ("/txt/embed", {}, "input: Field required."),
+        ("/txt/embed", {"input": 1}, "input: Input should be a valid string, or Input should be a valid list."),
+        ("/v1/embeddings", {"model": "m", "messages": [{"role": "user", "content": [{"type": "x"}]}]},
+         "messages.0.content: Input should be a valid string; "
+         "messages.0.content.0.type: Input should be 'text' or 'image_url'."),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_told_by_the_keys_that_were_sent(
+    running: Running, path: str, body: object, says: str
+) -> None:
+    message = running.http.post(path, json=body).json()["error"]["message"]
+    assert message == f"The request is not valid. {says}"
+
+
+def test_a_body_that_is_not_declared_as_json_is_not_read_as_such(running: Running) -> None:
+    """As a page of another site sends it, which need not ask for that."""
+    for headers in ({}, {"Content-Type": "text/plain"}):
+        answer = running.http.post("/embed", content=b'{"text": "bold"}', headers=headers)
+        assert answer.status_code == 415
+        assert "Content-Type: application/json" in answer.json()["error"]["message"]
+    broken = running.http.post("/embed", content=b'{"text": ', headers=JSON)
+    assert broken.json()["error"]["message"] == "The body of the request is not JSON."
 
 
 def test_another_model_than_the_serving_one_embeds_but_does_not_search(
@@ -647,7 +698,7 @@ def test_a_hidden_font_is_found_by_no_search(visited: Database, tmp_path: Path) 
         with visited.open() as connection:
             hide(connection, "Family 1")
         assert all(found and "Family 1" not in found for found in names())
-        assert running.post("/search", similar_to=row[0]).status_code == 400
+        assert running.post("/search", similar_to=row[0]).status_code == 404
         assert running.service.reader.role == "anon"
 
 
@@ -673,11 +724,17 @@ def test_the_provider_block_of_the_docs_works(running: Running) -> None:
 
 
 def test_the_search_of_the_docs_works(running: Running) -> None:
-    found = re.search(r"-d '(\{.*?\})'\n", GUIDE)
+    bodies = re.findall(r"-d '(\{.*?\})'\n", GUIDE)
+    assert len(bodies) == 2
+    for body in bodies:
+        answer = running.http.post("/search", content=body, headers=JSON)
+        assert answer.status_code == 200
+        assert answer.json()["fonts"]
+    found = re.search(r"```json\n(.*?)```", GUIDE, re.DOTALL)
     assert found
-    answer = running.http.post("/search", content=found[1], headers=JSON)
-    assert answer.status_code == 200
-    assert answer.json()["fonts"]
+    example = json.loads(found[1])
+    assert SearchAnswer.model_validate(example).model_dump(mode="json") == example
+    assert example["milliseconds"].keys() == answer.json()["milliseconds"].keys()
 
 
 def test_the_docs_name_every_route_and_variable(running: Running) -> None:

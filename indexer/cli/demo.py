@@ -57,7 +57,7 @@ def demo_command(fonts: int, out: Path, source: str, serves: bool) -> None:
     families = _installed(fonts) if source == "system" else _fontsource(files, fonts)
     database = Database.from_settings(settings)
     schema.upgrade(database.conninfo)
-    with opened(settings, notice) as connection:
+    with opened(settings, notice, writes=True) as connection:
         added = rows.add(connection, families)
         notice(f"families: {added.new} imported, {added.unchanged} existed already")
         names = tuple(family.name for family in families)

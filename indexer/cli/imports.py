@@ -64,7 +64,7 @@ def import_fontsource(
     """
     settings = Settings()
     files = FontFiles.from_settings(settings, notice=notice)
-    with opened(settings, notice) as connection:
+    with opened(settings, notice, writes=True) as connection:
         families = chosen_families(
             files, limit=limit, ids=ids.split(","), categories=categories, source=source, say=notice
         )
@@ -80,7 +80,7 @@ def import_directory(path: Path, update: bool) -> None:
     \b
     Example:  indexer import directory ~/fonts
     """
-    with opened(Settings(), notice) as connection:
+    with opened(Settings(), notice, writes=True) as connection:
         found = read_directory(path)
         for problem in found.problems:
             notice(f"skipped {problem.path}: {problem.reason}")

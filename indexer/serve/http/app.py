@@ -14,7 +14,8 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from indexer.serve.http import errors
 from indexer.serve.http.access import COOKIE, LOOPBACK, Access
-from indexer.serve.http.middleware import BodyLimit, Bounded, Observed
+from indexer.serve.http.bodies import Bodies
+from indexer.serve.http.middleware import Bounded, Observed
 from indexer.serve.http.routes.embed import embed_router
 from indexer.serve.http.routes.facets import facets_router
 from indexer.serve.http.routes.fonts import fonts_router
@@ -87,16 +88,16 @@ def application(
         )  # fmt: skip
         return answer
 
+    app.add_middleware(Bounded)
+    app.add_middleware(Bodies, access=access)  # around it: what is not there yet keeps nobody out
     origins = [origin.strip() for origin in settings.serve_origins.split(",") if origin.strip()]
     if origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type"],
         )  # fmt: skip
-    app.add_middleware(BodyLimit, access=access)
     if not access.required:
         # without a key, a web page that renames its own host to 127.0.0.1 could ask in its visitor's place
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK], www_redirect=False)
-    app.add_middleware(Bounded)
     app.add_middleware(Observed, metrics=service.metrics)
     return app

@@ -11,6 +11,7 @@ from threading import Lock
 from indexer.errors import FontError, UserError
 from indexer.fetch.files import FetchedFile, FontFiles
 from indexer.fontfile import describe
+from indexer.machine import MachineError
 from indexer.serve.refusals import Refusal
 
 LOOKUPS = 4  # at once: they read and hash a file
@@ -51,7 +52,7 @@ class Fetching:
             )
         try:
             return fetch.result()
-        except FontError:
+        except (FontError, MachineError):
             raise
         except UserError as error:  # no file can be fetched now
             raise Refusal(503, str(error), retry_after_s=60) from None

@@ -7,19 +7,18 @@ from datetime import datetime
 from typing import Any, Literal
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from indexer.errors import Stage
 from indexer.serve.http.answers import ERRORS, json_of
+from indexer.serve.http.bodies import Body
 from indexer.serve.search import facets, panel
 from indexer.serve.search.columns import Columns
 from indexer.serve.service import Service
 from indexer.spaces import Leg, State
 
 
-class FacetsRequest(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class FacetsRequest(Body):
     filter: dict[str, Any] | None = Field(None, description="As match_fonts_hybrid takes it.")
 
 

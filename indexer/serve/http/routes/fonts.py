@@ -13,7 +13,7 @@ from indexer.catalog.install import font_face, fontsource_line
 from indexer.catalog.licenses import permits_subsets
 from indexer.catalog.scripts import subsets_of
 from indexer.errors import FontError
-from indexer.serve.http.answers import ERRORS, Error, json_of
+from indexer.serve.http.answers import ERRORS, Error, has, json_of
 from indexer.serve.http.callers import unless_gone
 from indexer.serve.reading import Reader
 from indexer.serve.refusals import Refusal
@@ -75,7 +75,7 @@ def fonts_router(reader: Reader, specimens: Specimens, columns: Columns) -> APIR
             raise Refusal(404, error.message) from None
         found = time.perf_counter()
         headers = {"ETag": wanted.etag(file), "Cache-Control": CACHE_CONTROL}
-        if _has(request, headers["ETag"]):
+        if has(request, headers["ETag"]):
             return Response(status_code=304, headers=headers)
         made = await specimens.make(file, wanted)
         headers["Server-Timing"] = (
@@ -168,8 +168,3 @@ def _told(font: VisibleFont, percentiles: dict[str, float]) -> dict[str, Any]:
         },
         "percentiles": percentiles,
     }
-
-
-def _has(request: Request, etag: str) -> bool:
-    given = request.headers.get("if-none-match", "")
-    return any(known.strip().removeprefix("W/") in (etag, "*") for known in given.split(","))

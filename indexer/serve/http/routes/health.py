@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
 from indexer.serve.http.access import Access
 from indexer.serve.http.answers import json_of
 from indexer.serve.reading import DatabaseUnavailable
 from indexer.serve.service import Service
+
+NOT_LOADED = "The model cannot be loaded. Ask with a key, or see the service's log."
+OTHER_MODEL = "The model is not that of the serving vectors. Ask with a key for more."
 
 
 class Health(BaseModel):
@@ -32,12 +35,18 @@ def health_router(service: Service, access: Access) -> APIRouter:
     router = APIRouter(tags=["operation"])
 
     @router.get("/health", response_model=Health, responses={503: {"model": Health}})
-    async def health() -> Response:
+    async def health(request: Request) -> Response:
+        """Without a key, where one is needed, `notice` tells no more than which part is wrong."""
+        knows = access.lets_in(request)
         notice = service.embedders.why_not.get("vl")
+        if notice and not knows:
+            notice = NOT_LOADED
         try:
             mismatch = await service.mismatch()
         except DatabaseUnavailable as error:
             mismatch, notice = None, str(error)
+        if mismatch and not knows:
+            mismatch = OTHER_MODEL
         answer = json_of(_health(service, mismatch, notice).model_dump())
         answer.status_code = 200 if service.embedders.state == "ok" else 503
         return answer

@@ -28,6 +28,10 @@ MAX_MESSAGES = 2  # a system message and a user's
 MAX_PARTS = 16
 
 
+# else each text of a long list is an error of its own
+Tokens = Annotated[list[StrictInt], Field(fail_fast=True)]
+
+
 class ImageURL(BaseModel):
     url: str
 
@@ -48,8 +52,8 @@ class EmbeddingRequest(BaseModel):
     input: (
         Text
         | Annotated[list[Text], Field(max_length=MAX_TEXTS)]
-        | list[StrictInt]
-        | list[list[StrictInt]]
+        | Tokens
+        | Annotated[list[Tokens], Field(fail_fast=True)]
         | None
     ) = None
     messages: Annotated[list[Message], Field(max_length=MAX_MESSAGES)] | None = None
