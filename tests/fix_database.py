@@ -18,19 +18,38 @@ numbers = count(1)
 API_ROLES = ("anon", "authenticated", "service_role")
 
 
+@pytest.fixture
+def data_folder() -> Iterator[Path]:
+    """For an embedded Postgres.
+
+    Not in pytest's: they are deep, and a socket's path is at most 107 bytes long; and as root,
+    another pytest would close them to the server's user.
+    """
+    with tempfile.TemporaryDirectory(prefix="fontsight") as folder:
+        yield Path(folder)
+
+
 @pytest.fixture(scope="session")
 def server(request: pytest.FixtureRequest) -> Iterator[str]:
     """The conninfo of a superuser on a server that only these tests use."""
     if request.config.getoption("--db") == "embedded":
         # not in pytest's folder: as root, another pytest would close it to the server's user
         with tempfile.TemporaryDirectory() as folder:
-            yield local.start(Path(folder))
+            yield hasty(local.start(Path(folder)))
             local.stop(Path(folder))
         return
     from testcontainers.community.postgres import PostgresContainer
 
     with PostgresContainer("pgvector/pgvector:pg17", driver=None) as container:
-        yield container.get_connection_url()
+        yield hasty(container.get_connection_url())
+
+
+def hasty(server: str) -> str:
+    """Waits for no disk: hundreds of databases are made, and none outlives the machine."""
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute("alter system set fsync = off")
+        admin.execute("select pg_reload_conf()")
+    return server
 
 
 @pytest.fixture(scope="session")

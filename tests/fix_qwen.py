@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
+import multiprocessing
 import os
 import runpy
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from importlib.util import find_spec
+from multiprocessing import forkserver
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +19,9 @@ import numpy as np
 import psutil
 import pytest
 from PIL import Image
+
+from indexer.bounded import NEEDED
+from indexer.embed.qwen import devices, process
 
 if TYPE_CHECKING:
     from indexer.embed.qwen.cards import Plan
@@ -28,6 +35,42 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # no test fetches a model
 
 
 NEEDS_TORCH = "needs Qwen3-VL's packages: pip install -e '.[test-vl]'"
+
+
+class Forks:
+    """In place of the module multiprocessing, where processes with torch are started."""
+
+    def get_context(self, method: str) -> BaseContext:
+        assert method == "spawn"
+        return multiprocessing.get_context("forkserver")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cards_are_forks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Processes with torch are forks of one that has imported it, which takes 4 s of a CPU.
+
+    That is as good where there is no CUDA. What tests start by a command of its own process or with
+    `spawned` starts as elsewhere.
+    """
+    wanted = any(item.get_closest_marker("model") for item in request.session.items)
+    if not wanted or find_spec("torch") is None:
+        yield
+        return
+    import torch
+
+    with pytest.MonkeyPatch.context() as patch:
+        if not torch.cuda.is_available():
+            for module in (devices, process):
+                patch.setattr(module, "multiprocessing", Forks())
+            multiprocessing.set_forkserver_preload(["indexer.embed.qwen.model", *NEEDED])
+            forkserver.ensure_running()
+        yield
+
+
+@pytest.fixture
+def spawned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A card's process starts from nothing, and writes where this one does."""
+    monkeypatch.setattr(process, "multiprocessing", multiprocessing)
 
 
 @pytest.fixture(scope="session")
@@ -53,10 +96,13 @@ def plan(folder: Path, *devices: str, **limits: float) -> Plan:
 
 def processes() -> list[psutil.Process]:
     """Of the cards, in the order in which they were started."""
+    this = psutil.Process()
     cards = []
-    for child in psutil.Process().children():
+    for child in this.children(recursive=True):
         with suppress(psutil.NoSuchProcess):  # it has just ended
-            if "spawn_main" in " ".join(child.cmdline()):
+            command = " ".join(child.cmdline())
+            forked = "forkserver" in command and child.ppid() != this.pid
+            if forked or "spawn_main" in command:
                 cards.append(child)
     return sorted(cards, key=lambda child: child.create_time())
 

@@ -25,7 +25,7 @@ from indexer.database.connect import Connection, Database
 from indexer.job.heartbeat import Heartbeat
 from indexer.job.pending import EVERYTHING, pending
 from indexer.job.store import JobRun
-from tests.fix_cli import Indexer, font_folder, runner
+from tests.fix_cli import Indexer, font_folder, process_runner, runner
 from tests.fix_embedding_service import Answer, Script, Service
 from tests.fix_fonts import AddFonts
 
@@ -38,14 +38,15 @@ def by_measurements(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def indexer(database: Database, tmp_path: Path) -> Indexer:
-    """Runs a command in a process of its own, on this test's database."""
+    """Runs a command on this test's database."""
     return runner(tmp_path, DATABASE_URL=database.conninfo)
 
 
 @pytest.mark.slow
 def test_from_a_folder_to_an_answer(
-    indexer: Indexer, tmp_path: Path, connection: Connection
+    database: Database, tmp_path: Path, connection: Connection
 ) -> None:
+    indexer = process_runner(tmp_path, DATABASE_URL=database.conninfo)
     folder = font_folder(tmp_path / "fonts")
     assert "5 new" in indexer("import", "directory", str(folder)).stdout
     assert "0 new" in indexer("import", "directory", str(folder)).stdout
@@ -241,7 +242,7 @@ def test_a_run_that_is_stopped_ends_soon_and_the_next_does_the_rest(
     indexer: Indexer,
     tmp_path: Path,
 ) -> None:
-    add_fonts(connection, 120)
+    add_fonts(connection, 80)
     process = subprocess.Popen(
         [sys.executable, "-m", "indexer", "backfill", "--text-embedder", "none"],
         env={
@@ -268,7 +269,7 @@ def test_a_run_that_is_stopped_ends_soon_and_the_next_does_the_rest(
     connection.execute("update font_index.leases set expires_at = now()")
     again = indexer("backfill", "--text-embedder", "none")
     assert "vl: 0 embedded" not in again.stdout
-    assert connection.execute("select count(embedding_vl) from fonts").fetchone() == (120,)
+    assert connection.execute("select count(embedding_vl) from fonts").fetchone() == (80,)
     assert connection.execute("select count(*) from font_index.leases").fetchone() == (0,)
 
 
@@ -353,8 +354,10 @@ def test_errors_of_the_database_are_sentences(
 
 
 @pytest.mark.slow
-def test_without_database_url_the_embedded_postgres_is_used_and_said(tmp_path: Path) -> None:
-    run = runner(tmp_path, DATABASE_URL="", FONTSIGHT_DATA_DIR=str(tmp_path / "data"))
+def test_without_database_url_the_embedded_postgres_is_used_and_said(
+    tmp_path: Path, data_folder: Path
+) -> None:
+    run = process_runner(tmp_path, DATABASE_URL="", FONTSIGHT_DATA_DIR=str(data_folder))
     done = run("migrate")
     assert "embedded Postgres" in done.stderr
     assert "Migrated" in done.stdout

@@ -18,14 +18,16 @@ from tests.fix_postgrest import until
 from tests.fix_servers import free_port
 
 
-def demo(home: Path, *arguments: str, expect: int = 0, **environment: str) -> tuple[str, str]:
+def demo(
+    home: Path, data: Path, *arguments: str, expect: int = 0, **environment: str
+) -> tuple[str, str]:
     done = subprocess.run(
         [sys.executable, "-m", "indexer", "demo", *arguments],
         cwd=home,
         env={
             **os.environ,
             "HOME": str(home),
-            "FONTSIGHT_DATA_DIR": str(home / "data"),
+            "FONTSIGHT_DATA_DIR": str(data),
             "FONTSIGHT_CACHE_DIR": str(home / "cache"),
             # the demo must not touch it
             "DATABASE_URL": "postgresql://me@127.0.0.1:9/production",
@@ -52,7 +54,9 @@ def check(page: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.network
-def test_the_demo_serves_and_opens_the_page(tmp_path: Path, npm_registry_answers: None) -> None:
+def test_the_demo_serves_and_opens_the_page(
+    tmp_path: Path, data_folder: Path, npm_registry_answers: None
+) -> None:
     pytest.importorskip("fastapi", reason="needs the extra serve: pip install -e '.[test]'")
     opened = tmp_path / "opened"
     browser = tmp_path / "browser"
@@ -63,7 +67,7 @@ def test_the_demo_serves_and_opens_the_page(tmp_path: Path, npm_registry_answers
         [sys.executable, "-m", "indexer", "demo", "--fonts", "5", "--serve"],
         cwd=tmp_path,
         env={
-            **os.environ, "FONTSIGHT_DATA_DIR": str(tmp_path / "data"), "BROWSER": str(browser),
+            **os.environ, "FONTSIGHT_DATA_DIR": str(data_folder), "BROWSER": str(browser),
             "FONTSIGHT_CACHE_DIR": str(Settings().cache_dir), "FONTSIGHT_SERVE_PORT": str(port),
         },
         stdin=subprocess.DEVNULL,
@@ -81,21 +85,21 @@ def test_the_demo_serves_and_opens_the_page(tmp_path: Path, npm_registry_answers
 @pytest.mark.slow
 @pytest.mark.network
 def test_the_demo_leaves_a_page_and_does_no_work_twice(
-    tmp_path: Path, npm_registry_answers: None
+    tmp_path: Path, data_folder: Path, npm_registry_answers: None
 ) -> None:
     cache = str(Settings().cache_dir)  # what was fetched once is not fetched again
-    out, said = demo(tmp_path, "--fonts", "10", FONTSIGHT_CACHE_DIR=cache)
+    out, said = demo(tmp_path, data_folder, "--fonts", "10", FONTSIGHT_CACHE_DIR=cache)
     assert "families: 10 imported" in said
     assert "20 vectors embedded, 0 failures" in out
     check((tmp_path / "demo" / "index.html").read_text(encoding="utf-8"))
-    out, said = demo(tmp_path, "--fonts", "10", FONTSIGHT_CACHE_DIR=cache)
+    out, said = demo(tmp_path, data_folder, "--fonts", "10", FONTSIGHT_CACHE_DIR=cache)
     assert "families: 0 imported" in said
     assert "0 vectors embedded" in out
 
 
 @pytest.mark.slow
 def test_where_nothing_can_be_downloaded_the_system_fonts_are_offered_and_work(
-    tmp_path: Path,
+    tmp_path: Path, data_folder: Path
 ) -> None:
     folder = tmp_path / ".local/share/fonts"
     folder.mkdir(parents=True)
@@ -105,9 +109,9 @@ def test_where_nothing_can_be_downloaded_the_system_fonts_are_offered_and_work(
         "NPM_CONFIG_USERCONFIG": str(tmp_path / ".npmrc"),
         "npm_config_registry": "http://127.0.0.1:9/",
     }
-    _, said = demo(tmp_path, "--fonts", "5", expect=1, **offline)
+    _, said = demo(tmp_path, data_folder, "--fonts", "5", expect=1, **offline)
     assert "are installed on this system: indexer demo --source system" in said
-    out, _ = demo(tmp_path, "--fonts", "5", "--source", "system", **offline)
+    out, _ = demo(tmp_path, data_folder, "--fonts", "5", "--source", "system", **offline)
     assert "0 failures" in out
     page = (tmp_path / "demo" / "index.html").read_text(encoding="utf-8")
     assert page.count("<section") == 12

@@ -143,6 +143,7 @@ def test_closing_ends_the_processes_and_the_calls_that_wait(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("spawned")
 def test_a_checkpoint_that_cannot_be_loaded_is_refused(
     checkpoint_folder: Path, tmp_path: Path
 ) -> None:

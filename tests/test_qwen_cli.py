@@ -23,7 +23,7 @@ from indexer.embed.qwen.checkpoint import find
 from indexer.embed.qwen.model import Qwen3VL
 from indexer.errors import UserError
 from indexer.sheet.render import SheetSpec
-from tests.fix_cli import Indexer, font_folder, runner
+from tests.fix_cli import Indexer, font_folder, process_runner, runner
 from tests.fix_mcp import Assistant, converse
 
 pytestmark = pytest.mark.model
@@ -61,11 +61,12 @@ def test_without_a_card_it_refuses_before_any_work(
 
 @pytest.mark.slow
 def test_a_whole_job_on_two_processes(
-    indexer: Indexer, fonts: Path, connection: Connection, checkpoint_folder: Path
-) -> None:
+    indexer: Indexer, database: Database, tmp_path: Path, fonts: Path, connection: Connection,
+    checkpoint_folder: Path,
+) -> None:  # fmt: skip
     model = ["--vl-embedder", str(checkpoint_folder), "--devices", "cpu,cpu"]
     assert "would embed 5 fonts" in indexer("backfill", *model, "--dry-run").stdout
-    done = indexer("backfill", *model)
+    done = process_runner(tmp_path, DATABASE_URL=database.conninfo)("backfill", *model)
     assert "vl: 5 embedded, 0 failed" in done.stdout
     assert "fonts will take about" in done.stderr
     assert "Loading weights" not in done.stderr

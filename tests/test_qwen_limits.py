@@ -95,6 +95,7 @@ def test_a_document_that_hangs_fails_while_queries_are_answered(checkpoint_folde
     assert "gave no answer for 2 s" in result.message
 
 
+@pytest.mark.usefixtures("spawned")
 def test_a_start_that_hangs_is_ended(checkpoint_folder: Path) -> None:
     with (
         Cards(plan(checkpoint_folder, "cpu", start=0.5, starts=2, first_pause=0.1)) as cards,
@@ -111,6 +112,7 @@ def test_a_call_that_ends_the_program_leaves_no_process(checkpoint_folder: Path)
     assert not processes(), "one that was being started was ended, too"
 
 
+@pytest.mark.usefixtures("spawned")
 def test_what_ends_a_process_is_printed(
     checkpoint_folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

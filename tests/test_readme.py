@@ -8,19 +8,19 @@ import re
 import shlex
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from eval.cli import main as evaluation
 from eval.fonts.parametric import ParametricFont
 from indexer.cli import main
 from indexer.cli.commands import DONE_WITH_FAILURES
 from indexer.database.connect import Database
 from indexer.settings import Settings
+from tests.fix_cli import command_here
 from tests.fix_embedding_service import Service, listing
 
 ROOT = Path(__file__).parent.parent
@@ -48,8 +48,19 @@ ELSEWHERE = {
     "pip install -e '.[vl]'": ".ci/run installs the extra test-vl, which contains it",
     "pip install -e '.[eval]'": ".ci/run installs the extra test, which contains it",
     'pytest -n 2 -m "not slow"': "part of pytest",
+    "python -m eval bench embed --sheets 4 --rounds 1 --width 256 --height 128": "tests/test_bench_embed.py",
+    "python -m eval bench job --fonts 4 --rounds 1 --width 256 --height 128": "tests/test_bench_embed.py",
+    "python -m eval bench serve --seconds 0.5 --rounds 1 --rows 200": "tests/test_bench_serve.py",
     "docker compose up --wait": "tests/test_deploy.py; its images cannot be pulled everywhere",
 }
+
+
+# in this process, where the model's packages are imported and a card's process is a fork; that they
+# work in processes of their own is seen in tests/test_qwen_cli.py and tests/test_mcp.py
+HEAVY = (
+    "indexer backfill", "indexer sync", "indexer search", "indexer embed", "indexer doctor",
+    "python -m eval bench",
+)  # fmt: skip
 
 
 def test_every_command_of_the_indexer_is_in_the_readme() -> None:
@@ -63,13 +74,6 @@ def test_ci_runs_the_commands_that_it_is_said_to_run() -> None:
         assert command in script
 
 
-@pytest.fixture
-def short_folder() -> Iterator[Path]:
-    """A socket's path is at most 107 bytes long, and pytest's folders are deep."""
-    with tempfile.TemporaryDirectory(prefix="fontsight") as folder:
-        yield Path(folder)
-
-
 @pytest.mark.slow
 @pytest.mark.network
 def test_the_commands_of_the_readme_work_in_its_order(
@@ -78,7 +82,7 @@ def test_the_commands_of_the_readme_work_in_its_order(
     npm_registry_answers: None,
     checkpoint_folder: Path,
     service: Service,
-    short_folder: Path,
+    data_folder: Path,
 ) -> None:
     from indexer.embed.qwen.checkpoint import find
 
@@ -90,7 +94,7 @@ def test_the_commands_of_the_readme_work_in_its_order(
     environment = {
         **os.environ,
         "HOME": str(tmp_path),
-        "FONTSIGHT_DATA_DIR": str(short_folder),  # of the evaluation's own database
+        "FONTSIGHT_DATA_DIR": str(data_folder),  # of the evaluation's own database
         "FONTSIGHT_CACHE_DIR": str(Settings().cache_dir),  # what was fetched once is not again
         "DATABASE_URL": empty_database.conninfo,
         # in place of a model and a card that no test can have
@@ -100,6 +104,12 @@ def test_the_commands_of_the_readme_work_in_its_order(
     }
 
     def run(command: str) -> subprocess.CompletedProcess[str]:
+        if command.startswith(HEAVY):
+            words = [word.replace("~", str(tmp_path)) for word in shlex.split(command)]
+            if words[0] == "indexer":
+                return command_here(main, "indexer", words[1:], tmp_path, environment)
+            assert words[:3] == ["python", "-m", "eval"]
+            return command_here(evaluation, "eval", words[3:], tmp_path, environment)
         return subprocess.run(
             command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True,
             timeout=300, check=False, stdin=subprocess.DEVNULL,
@@ -121,7 +131,9 @@ def test_the_commands_of_the_readme_work_in_its_order(
         begin = time.monotonic()
         done = run(command)
         print(f"{time.monotonic() - begin:5.1f} s  {command}")
-        if done.returncode == DONE_WITH_FAILURES and command.startswith(("indexer backfill", "indexer sync")):
+        if done.returncode == DONE_WITH_FAILURES and command.startswith(
+            ("indexer backfill", "indexer sync")
+        ):
             # a registry that lacks some families is no fault of the command: it must say just that
             failures = json.loads(run("indexer status --json").stdout)["failures"]
             assert failures

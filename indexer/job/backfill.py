@@ -171,7 +171,8 @@ def fill(
     while True:
         try:
             return index(
-                session.connection, space, embedder, preparer,
+                session.connection, space, embedder,
+                preparer if space.sheet_spec is not None else None,
                 selection=options.selection, limit=options.limit, show=show, progress=progress,
                 before=lambda work: _refuse(
                     session.connection, settings, space, embedder, options, work

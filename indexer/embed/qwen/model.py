@@ -172,8 +172,13 @@ class Qwen3VL:
                 f"{self._identity.pooled_token}: is it another tokenizer?"
             )
 
-    def tune(self, height: int, width: int, *, seconds: float = 20.0) -> float:
-        """Find the fastest step for sheets of a size (px), and keep it; returns sheets per second."""
+    def tune(
+        self, height: int, width: int, *, expected: int = STEPS[-1], seconds: float = 20.0
+    ) -> float:
+        """Find the fastest step for sheets of a size (px), and keep it; returns sheets per second.
+
+        `expected`: sheets to come; larger steps than they need are not tried.
+        """
         began, best_rate, best_step = time.perf_counter(), 0.0, 1
         item = self._sample(np.full((height, width, 3), 255, dtype=np.uint8), LONG_TEXT)
         for step in STEPS:
@@ -184,7 +189,7 @@ class Qwen3VL:
                 break
             if (rate := step / taken) > best_rate * WORTH_IT:
                 best_rate, best_step = rate, step
-            if time.perf_counter() - began + 4 * taken > seconds:
+            if step >= expected or time.perf_counter() - began + 4 * taken > seconds:
                 break
         if not best_rate:
             raise EmbedderUnavailable(f"{self._forward.device} has no memory for a single sheet.")

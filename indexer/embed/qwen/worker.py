@@ -71,7 +71,7 @@ def _prepared(devices: Sequence[str], order: Order) -> tuple[Qwen3VL, Ready]:
     rate, compiled = None, False
     # on a CPU, how long it will take is what has to be known before a run of hours
     if order.expected >= (1 if devices[0] == "cpu" else WORTH_TUNING):
-        rate = embedder.tune(*order.sheet)
+        rate = embedder.tune(*order.sheet, expected=order.expected)
         compiled = order.expected / rate * COMPILED_GAIN > COMPILING and devices[0] != "cpu"
         if compiled:
             embedder.compile()
