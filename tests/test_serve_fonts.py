@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
-import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +26,7 @@ from httpx import Response
 
 from eval.fonts.parametric import ParametricFont
 from indexer import spaces
+from indexer.bounded import MAX_PROCESS_BYTES
 from indexer.database.connect import Connection, Database
 from indexer.embed.measured.embedder import MeasuredTraits
 from indexer.errors import FontError, UserError
@@ -337,7 +338,7 @@ def dawdle(face: Face, text: str) -> bytes:
 
 
 def swell(face: Face, text: str) -> bytes:
-    return bytes(specimens.MAX_PROCESS_BYTES)
+    return bytes(MAX_PROCESS_BYTES)
 
 
 def no_raqm(face: Face, text: str) -> bytes:
@@ -391,12 +392,10 @@ def test_a_font_that_exceeds_a_limit_is_not_tried_again_at_once(
 def test_an_idle_process_that_is_killed_is_replaced(
     visited: Database, ids: dict[str, str], files: FontFiles
 ) -> None:
-    others = set(multiprocessing.active_children())
     with Specimens(files, processes=1) as made, page(visited, made) as shown:
         shown.get(f"/fonts/{ids['Font 00']}/text?text=before")
-        (process,) = set(multiprocessing.active_children()) - others
-        process.kill()
-        process.join()
+        (process,) = made._processes.ids
+        os.kill(process, signal.SIGKILL)
         for number in range(5):
             shown.get(f"/fonts/{ids['Font 00']}/text?text=after{number}")
             time.sleep(0.1)

@@ -54,9 +54,10 @@ class Preparer:
         self._files = files
         self._spec = spec
         self._cache = cache
-        self.processes = processes or max(1, (os.cpu_count() or 2) - 1)
+        wanted = processes or max(1, (os.cpu_count() or 2) - 1)
+        self._pool = FontProcesses(wanted, seconds=MAX_SECONDS_PER_FONT)
+        self.processes = self._pool.count
         self._threads = ThreadPoolExecutor(self.processes + 4, thread_name_prefix="fetch")
-        self._pool = FontProcesses(self.processes, seconds=MAX_SECONDS_PER_FONT)
 
     @classmethod
     def from_settings(
