@@ -26,6 +26,7 @@ from indexer.catalog.scripts import LETTERS, covered_scripts
 from indexer.catalog.selection import choose, with_licenses
 from indexer.errors import UserError
 from indexer.fetch import Downloader, FileCache, FontFiles, HttpLimits, Npm
+from indexer.fetch.folders import FontFolders
 from tests.fix_servers import Registry, Web, page, status
 
 ABEL = {
@@ -354,7 +355,9 @@ def test_each_face_of_a_collection_has_an_address_that_can_be_fetched(tmp_path: 
     collection.save(path)
     found = {family.name: family.files["400"] for family in read_directory(tmp_path).families}
     assert found == {"First": f"{path.as_uri()}#face=0", "Second": f"{path.as_uri()}#face=1"}
-    fetched = FontFiles(FileCache(tmp_path / "c"), allow_file=True).fetch(found["Second"])
+    fetched = FontFiles(FileCache(tmp_path / "c"), folders=FontFolders([tmp_path])).fetch(
+        found["Second"]
+    )
     assert (fetched.path, fetched.face_index) == (path, 1)
 
 

@@ -27,6 +27,7 @@ def demo(home: Path, *arguments: str, expect: int = 0, **environment: str) -> tu
             "HOME": str(home),
             "FONTSIGHT_DATA_DIR": str(home / "data"),
             "FONTSIGHT_CACHE_DIR": str(home / "cache"),
+            "FONTSIGHT_FONT_DIRS": "",  # it remembers what it has imported
             # the demo must not touch it
             "DATABASE_URL": "postgresql://me@127.0.0.1:9/production",
             **environment,

@@ -32,6 +32,7 @@ from indexer.embed.measured.embedder import MeasuredTraits
 from indexer.errors import FontError, UserError
 from indexer.fetch.cache import FileCache
 from indexer.fetch.files import FetchedFile, FontFiles
+from indexer.fetch.folders import FontFolders
 from indexer.fontfile import NO_RAQM, open_font
 from indexer.serve.http import errors
 from indexer.serve.http.routes.facets import facets_router
@@ -108,7 +109,8 @@ def page(database: Database, made: Specimens) -> Iterator[Page]:
 def maker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Specimens]:
     """One for all tests that need none of their own: its process takes a second to start."""
     cache = FileCache(tmp_path_factory.mktemp("cache"))
-    with Specimens(FontFiles(cache, mode="npm", allow_file=True), processes=1) as made:
+    folders = FontFolders([tmp_path_factory.getbasetemp()])
+    with Specimens(FontFiles(cache, mode="npm", folders=folders), processes=1) as made:
         yield made
 
 
@@ -440,7 +442,7 @@ class Slow(FontFiles):
 
 @pytest.fixture
 def slow(tmp_path: Path) -> Slow:
-    return Slow(FileCache(tmp_path / "cache"), mode="npm", allow_file=True)
+    return Slow(FileCache(tmp_path / "cache"), mode="npm", folders=FontFolders([tmp_path]))
 
 
 def test_a_fetch_that_takes_long_is_said_and_goes_on(
