@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Pipe
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
+from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from indexer.errors import FontError, UserError
@@ -90,6 +91,17 @@ class FontProcesses:
         ]
         for thread in self._threads:
             thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close(now=kind is not None)
 
     @property
     def ids(self) -> list[int]:

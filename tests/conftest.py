@@ -8,6 +8,7 @@ import pytest
 
 pytest_plugins = [
     "tests.fix_database",
+    "tests.fix_bounded",
     "tests.fix_crowd",
     "tests.fix_fonts",
     "tests.fix_qwen",

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import signal
-import struct
 import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import brotli
 import psutil
 import pytest
-from fontTools.ttLib import TTFont
-from fontTools.ttLib.woff2 import WOFF2DirectoryEntry, woff2DirectorySize
 
 from eval.fonts.parametric import ParametricFont
 from indexer import bounded
 from indexer.bounded import (
     MAX_PROCESS_BYTES,
-    MEMORY_SHARE,
     MIN_PROCESS_BYTES,
     FontProcesses,
     LimitError,
@@ -33,57 +26,29 @@ from indexer.bounded import (
 from indexer.errors import FontError, UserError
 from indexer.job.prepare import facts_of_file
 from indexer.memory import available_bytes
+from tests.fix_bounded import MIB, bomb
 from tests.fix_postgrest import until
 
-MIB, GIB = 1024**2, 1024**3
-
-
-def bomb(path: Path, mib: int) -> Path:
-    """A woff2 file of a kilobyte or two whose tables unpack to that many MiB and more."""
-    font, packed = TTFont(io.BytesIO(ParametricFont().build())), io.BytesIO()
-    font.flavor = "woff2"
-    font.save(packed)
-    (tables,) = struct.unpack(">H", packed.getvalue()[12:14])
-    packed.seek(woff2DirectorySize)
-    for _ in range(tables):
-        WOFF2DirectoryEntry().fromFile(packed)
-    head = bytearray(packed.getvalue()[: packed.tell()])
-    compressor, zeros = brotli.Compressor(quality=1), bytes(16 * MIB)
-    data = b"".join(compressor.process(zeros) for _ in range(mib // 16)) + compressor.finish()
-    head[8:12] = struct.pack(">L", len(head) + len(data))
-    head[20:24] = struct.pack(">L", len(data))
-    path.write_bytes(bytes(head) + data)
-    return path
-
-
-@pytest.fixture
-def two(monkeypatch: pytest.MonkeyPatch) -> Iterator[FontProcesses]:
-    """On a machine that has just enough memory for two processes."""
-    monkeypatch.setattr(
-        bounded, "available_bytes", lambda: int(2 * MIN_PROCESS_BYTES / MEMORY_SHARE)
-    )
-    processes = FontProcesses(8, seconds=20)
-    yield processes
-    processes.close(now=True)
+GIB = 1024 * MIB
 
 
 def test_bombs_in_all_processes_stay_within_the_share_of_the_machine(
-    two: FontProcesses, tmp_path: Path
+    two_processes: FontProcesses, tmp_path: Path
 ) -> None:
     paths = [bomb(tmp_path / f"{number}.woff2", 640) for number in range(4)]
     assert max(path.stat().st_size for path in paths) < 200_000
-    calls = [two.submit(facts_of_file, path, 0, "Bomb") for path in paths]
+    calls = [two_processes.submit(facts_of_file, path, 0, "Bomb") for path in paths]
     for call in calls:
         with pytest.raises(FontError, match="needs more memory than is allowed"):
             call.result()
-    status = [Path(f"/proc/{process}/status").read_text() for process in two.ids]
+    status = [Path(f"/proc/{process}/status").read_text() for process in two_processes.ids]
     peaks = [int(re.findall(r"VmHWM:\s+(\d+)", text)[0]) * 1024 for text in status]
-    assert len(peaks) == two.count == 2
+    assert len(peaks) == two_processes.count == 2
     assert sum(peaks) < 2 * MIN_PROCESS_BYTES
     # and the processes are there for the next font
     good = tmp_path / "good.ttf"
     good.write_bytes(ParametricFont().build())
-    assert two.call(facts_of_file, good, 0, "Good").coverage
+    assert two_processes.call(facts_of_file, good, 0, "Good").coverage
 
 
 @pytest.mark.parametrize(
@@ -155,14 +120,14 @@ def test_a_call_that_takes_too_long_ends_by_itself() -> None:
     processes.close()
 
 
-def test_whatever_a_call_raises_arrives_and_ends_nothing(two: FontProcesses) -> None:
+def test_whatever_a_call_raises_arrives_and_ends_nothing(two_processes: FontProcesses) -> None:
     with pytest.raises(RuntimeError, match="Local: cannot be pickled"):
-        two.call(awkward)
+        two_processes.call(awkward)
     with pytest.raises(TypeError):
-        two.call(facts_of_file)
+        two_processes.call(facts_of_file)
     with pytest.raises(LimitError, match=r"crashed the renderer \(exit code 9\)"):
-        two.call(os._exit, 9)
-    assert two.call(os.getpid) in two.ids
+        two_processes.call(os._exit, 9)
+    assert two_processes.call(os.getpid) in two_processes.ids
 
 
 def test_a_process_that_others_end_is_no_fault_of_its_font() -> None:

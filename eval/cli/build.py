@@ -24,7 +24,7 @@ from eval.datasets.importers import (
 from eval.datasets.measured import build_measured, measure_families
 from eval.datasets.tags import build_tags
 from eval.datasets.toy import build_toy
-from indexer.catalog.directory import read_directory
+from indexer.catalog.directory import font_processes, read_directory
 from indexer.errors import UserError
 from indexer.fetch.files import FontFiles
 from indexer.fetch.folders import remember
@@ -149,7 +149,8 @@ def build_measured_command(fonts: Path | None, out: Path, families: int, collaps
     settings = Settings()
     files = FontFiles.from_settings(settings, notice=notice, folders=[fonts] if fonts else [])
     if fonts:
-        found = read_directory(fonts)
+        with font_processes() as processes:
+            found = read_directory(fonts, processes)
         for problem in found.problems:
             notice(f"skipped {problem.path}: {problem.reason}")
         chosen = list(found.families)
