@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import brotli
+import psutil
 import pytest
 from fontTools.ttLib import TTFont
 from fontTools.ttLib.woff2 import WOFF2DirectoryEntry, woff2DirectorySize
@@ -46,3 +47,10 @@ def two_processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[FontProcesses]:
     processes = FontProcesses(8, seconds=20)
     yield processes
     processes.close(now=True)
+
+
+def lives(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -26,7 +26,7 @@ from indexer.bounded import (
 from indexer.errors import FontError, UserError
 from indexer.job.prepare import facts_of_file
 from indexer.memory import available_bytes
-from tests.fix_bounded import MIB, bomb
+from tests.fix_bounded import MIB, bomb, lives
 from tests.fix_postgrest import until
 
 GIB = 1024 * MIB
@@ -185,4 +185,4 @@ def test_a_killed_command_leaves_no_process_and_no_semaphore() -> None:
         os.kill(command.pid, signal.SIGKILL)
     assert len(children) == 2
     assert "python" in memory and "/sem." not in memory  # named ones outlive a kill
-    until(lambda: not any(child.is_running() for child in children))
+    until(lambda: not any(map(lives, children)))

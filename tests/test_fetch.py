@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
+import psutil
 import pytest
 from pydantic import SecretStr
 
@@ -31,6 +32,8 @@ from indexer.fetch.folders import FontFolders, remember
 from indexer.fetch.guard import AddressRefusedError
 from indexer.fetch.http import UnreachableError
 from indexer.settings import Settings
+from tests.fix_bounded import lives
+from tests.fix_postgrest import until
 from tests.fix_servers import Registry, Web, in_turn, page, status, tarball, versioned
 
 FONT = bytes(range(256)) * 400  # about 100 kB; nothing here looks inside
@@ -795,6 +798,35 @@ def test_a_registry_that_never_ends_is_cut_off(cache: FileCache, registry: Regis
         files.fetch(cdn_url())
     assert time.monotonic() - start < 10
     assert not any((cache.root / "tmp").iterdir())
+
+
+SLOW_NPM = """
+import os, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+open({note!r}, "w").write(f"{{os.getpid()}} {{child.pid}}\\n")
+time.sleep(60)
+"""
+ASKING = """
+import sys
+from pathlib import Path
+from indexer.fetch import Npm
+Npm(program=sys.argv[1]).resolve("abel", "latest", Path(sys.argv[2]))
+"""
+
+
+def test_npm_and_what_it_has_started_end_with_a_killed_command(tmp_path: Path) -> None:
+    note, program = tmp_path / "pids", tmp_path / "npm"
+    program.write_text(f"#!{sys.executable}\n{SLOW_NPM.format(note=str(note))}")
+    program.chmod(0o755)
+    with subprocess.Popen(
+        [sys.executable, "-c", ASKING, str(program), str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    ) as command:
+        until(lambda: note.exists() and note.read_text().endswith("\n"))
+        started = [psutil.Process(int(number)) for number in note.read_text().split()]
+        assert all(process.is_running() for process in started)
+        command.kill()
+    until(lambda: not any(lives(process) for process in started))
 
 
 def test_without_npm_the_message_says_what_to_do(cache: FileCache) -> None:
