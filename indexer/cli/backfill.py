@@ -42,7 +42,10 @@ JOB_OPTIONS = (
         "--files", type=click.Choice(["auto", "cdn", "npm"]), default="auto", show_default=True,
         help="Where files of Fontsource come from. auto: npm where the CDN cannot be reached.",
     ),
-    click.option("--processes", type=click.IntRange(min=1), help="Rendering processes; default: cores - 1."),
+    click.option(
+        "--processes", type=click.IntRange(min=1),
+        help="Rendering processes; default: cores - 1, fewer where memory is short.",
+    ),
 )  # fmt: skip
 
 
