@@ -15,6 +15,7 @@ pytest_plugins = [
     "tests.fix_visitors",
     "tests.fix_servers",
     "tests.fix_embedding_service",
+    "tests.fix_pooler",
     "tests.fix_postgrest",
     "tests.fix_service",
 ]

@@ -19,8 +19,12 @@ import click
 import pytest
 
 from eval.fonts.parametric import ParametricFont
+from indexer import spaces
 from indexer.cli import main
 from indexer.database.connect import Connection, Database
+from indexer.job.heartbeat import Heartbeat
+from indexer.job.pending import EVERYTHING, pending
+from indexer.job.store import JobRun
 from tests.fix_cli import Indexer, font_folder, runner
 from tests.fix_embedding_service import Answer, Script, Service
 from tests.fix_fonts import AddFonts
@@ -77,13 +81,14 @@ def test_status_in_json_agrees_with_the_rows(
 
 
 @pytest.mark.slow
-def test_a_run_with_a_failure_says_so_and_exits_with_1(
+def test_a_run_with_a_failure_says_why_and_exits_with_3(
     indexer: Indexer, tmp_path: Path, connection: Connection, add_fonts: AddFonts
 ) -> None:
     add_fonts(connection, 3)[1].write_bytes(b"wOF2 and then nothing")
-    done = indexer("backfill", expect=1)
+    done = indexer("backfill", expect=3)
     assert "vl: 2 embedded, 1 failed" in done.stdout
-    assert "failed: Font 01 (vl, open, 1 tries" in indexer("status").stdout
+    assert "  1 failed (open): The font cannot be read" in done.stdout
+    assert "failed: Font 01 (vl, open, next try 2" in indexer("status").stdout
     assert "0 failed" in indexer("backfill").stdout  # it waits for its next try
 
 
@@ -259,6 +264,8 @@ def test_a_run_that_is_stopped_ends_soon_and_the_next_does_the_rest(
     if how is not signal.SIGKILL:
         assert "What is done is kept" in said
         assert connection.execute("select count(*) from font_index.leases").fetchone() == (0,)
+    # a killed run's fonts are free when its heartbeat has been missed for half a minute
+    connection.execute("update font_index.leases set expires_at = now()")
     again = indexer("backfill", "--text-embedder", "none")
     assert "vl: 0 embedded" not in again.stdout
     assert connection.execute("select count(embedding_vl) from fonts").fetchone() == (120,)
@@ -271,13 +278,12 @@ def test_fonts_that_another_run_holds_are_said(
 ) -> None:
     add_fonts(connection, 2)
     indexer("backfill", "--limit", "1")
-    connection.execute(
-        "insert into font_index.leases select f.id, s.id, r.id, now() + interval '1 hour'"
-        " from fonts f, font_index.spaces s, font_index.runs r"
-        " where f.embedding_vl is null and s.leg = 'vl' and r.space_id = s.id"
-    )
-    connection.execute("update font_index.runs set host = 'elsewhere'")
-    assert "vl: 0 embedded, 0 failed, 1 leased" in indexer("backfill").stdout
+    space = spaces.active(connection, "vl")
+    assert space
+    other = JobRun.start(connection, space, {})
+    other.claim(pending(connection, space), EVERYTHING)
+    with Heartbeat(connection, other.id):
+        assert "vl: 0 embedded, 0 failed, 1 leased" in indexer("backfill").stdout
 
 
 def test_a_service_that_is_down_does_not_stop_the_other_leg(
@@ -307,7 +313,7 @@ def test_a_file_cut_short_in_a_folder_is_said_and_the_rest_imported(
     folder = font_folder(tmp_path / "fonts")
     for path in sorted(folder.iterdir())[:3]:  # one of each container
         path.write_bytes(path.read_bytes()[:-40])
-    done = indexer("import", "directory", str(folder), expect=1)
+    done = indexer("import", "directory", str(folder), expect=3)
     assert "files: 3 of 5 skipped" in done.stdout
     assert done.stderr.count("cut short") == 2  # the third is refused by brotli
     assert connection.execute("select count(*) from fonts").fetchone() == (2,)

@@ -36,7 +36,7 @@ from indexer.job.prepare import PreparedCache
 from indexer.job.revalidate import revalidate
 from indexer.job.run import Progress, index
 from indexer.job.status import read
-from indexer.job.store import FIRST_RETRY, MAX_ATTEMPTS, Indexed, JobRun, tidy
+from indexer.job.store import FIRST_RETRY, MAX_ATTEMPTS, JobRun
 from indexer.sheet.render import SheetSpec
 from indexer.spaces import Space
 from indexer.text import DESCRIBED, LIGHT
@@ -448,21 +448,6 @@ def test_workers_at_the_same_moment_never_claim_the_same_font(
     assert len(names) == len(set(names)) == 30
 
 
-def test_a_batch_renews_the_leases_of_what_is_still_in_flight(
-    connection: Connection, add_fonts: AddFonts
-) -> None:
-    add_fonts(connection, 2)
-    space = vl_space(MeasuredTraits())
-    spaces.register(connection, space)
-    run = JobRun.start(connection, space, {})
-    first, _ = run.claim(pending(connection, space), EVERYTHING)
-    connection.execute("update font_index.leases set expires_at = now() + interval '1 second'")
-    vector = normalised(np.ones(8, dtype=np.float32))
-    run.save([Indexed(claim=first, vector=vector, traits=None, file=None)])
-    left = scalar(connection, "select min(expires_at - now()) from font_index.leases")
-    assert left > timedelta(minutes=9)
-
-
 def test_a_vector_that_the_product_put_in_place_of_ours_is_the_products(
     connection: Connection, add_fonts: AddFonts
 ) -> None:
@@ -517,22 +502,6 @@ def test_a_prepared_sheet_that_was_cut_short_is_made_again(
         assert preparer.sheet(path.as_uri()) == sheet
 
 
-def test_the_fonts_of_a_dead_process_are_free_at_once(
-    connection: Connection, add_fonts: AddFonts
-) -> None:
-    add_fonts(connection, 2)
-    space = vl_space(MeasuredTraits())
-    spaces.register(connection, space)
-    dead = JobRun.start(connection, space, {})
-    dead.claim(pending(connection, space), EVERYTHING)
-    connection.execute(
-        "update font_index.runs set process_id = 2147483646 where id = %s", [dead.id]
-    )
-    assert {f.reason for f in pending(connection, space)} == {"leased"}
-    tidy(connection)
-    assert {f.reason for f in pending(connection, space)} == {"new"}
-
-
 def test_a_run_that_was_stopped_within_a_query_gives_its_fonts_back(
     database: Database, connection: Connection, add_fonts: AddFonts
 ) -> None:
@@ -549,19 +518,6 @@ def test_a_run_that_was_stopped_within_a_query_gives_its_fonts_back(
         run.finish("interrupted", {}, {})
     assert {f.reason for f in pending(connection, space)} == {"new"}
     assert connection.execute("select outcome from font_index.runs").fetchone() == ("interrupted",)
-
-
-def test_the_fonts_of_a_dead_host_are_free_when_their_leases_expire(
-    connection: Connection, add_fonts: AddFonts
-) -> None:
-    add_fonts(connection, 1)
-    space = vl_space(MeasuredTraits())
-    spaces.register(connection, space)
-    run = JobRun.start(connection, space, {})
-    run.claim(pending(connection, space), EVERYTHING)
-    connection.execute("update font_index.runs set host = 'elsewhere'")
-    connection.execute("update font_index.leases set expires_at = now()")
-    assert [f.reason for f in pending(connection, space)] == ["new"]
 
 
 def test_a_font_deleted_meanwhile_is_skipped(

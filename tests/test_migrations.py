@@ -11,11 +11,13 @@ import psycopg
 import pytest
 from alembic.script import ScriptDirectory
 from click.testing import CliRunner
+from psycopg import conninfo
 
 from indexer.cli import main
 from indexer.database import schema
 from indexer.database.connect import Database
 from indexer.errors import UserError
+from tests.fix_cli import runner
 from tests.fix_product import fingerprint, leave_invalid, objects, one, product
 
 ROOT = Path(__file__).parent.parent
@@ -167,9 +169,33 @@ def test_going_back_refuses_to_drop_vectors_before_it_drops_anything(database: D
             schema.downgrade(database.conninfo, "base")
         assert one(connection, "select count(embedding_vl) from public.fonts") == 1
         assert objects(connection) == before  # search goes on
-        done = alembic(database, "-x", "drop=embeddings", "downgrade", "base")
-        assert done.returncode == 0, done.stderr
+        schema.downgrade(database.conninfo, "base", drop_vectors=True)
         assert one(connection, "select name from public.fonts") == "F"
+
+
+def test_uninstalling_leaves_the_product_as_it_was(
+    empty_database: Database, tmp_path: Path
+) -> None:
+    run = runner(tmp_path, DATABASE_URL=empty_database.conninfo)
+    with empty_database.connect() as connection:
+        connection.execute(schema.read_sql("0001_product.sql"))
+        before = objects(connection)
+        run("migrate")
+        connection.execute(
+            "insert into public.fonts (name, embedding_vl) values ('F', array_fill(1, array[4096])::halfvec)"
+        )
+        shown = run("uninstall")
+        assert "would remove the columns of public.fonts: embedding_vl, traits" in shown.stdout
+        assert "1 appearance vectors" in shown.stdout
+        assert "would drop 1 vectors" in run("migrate", "--down-to", "0001", expect=1).stderr
+        assert "It can go back to: 0001" in run("migrate", "--down-to", "9", expect=2).stderr
+        assert schema.current(connection) == schema.revisions()[-1]
+        assert "from revision" in run("migrate", "--down-to", "0004").stdout
+        assert schema.current(connection) == "0004"
+        run("uninstall", "--yes")
+        assert objects(connection) == before
+        assert one(connection, "select name from public.fonts") == "F"
+    assert "nothing to remove" in run("uninstall").stdout
 
 
 def test_a_password_never_reaches_an_error() -> None:
@@ -181,10 +207,21 @@ def test_a_password_never_reaches_an_error() -> None:
         Database.from_url("postgresql://someone:hush@hush-hush@host/db")
     with pytest.raises(UserError, match="percent-encoded") as slashed:
         Database.from_url("postgresql://someone:12/hush-hush@host/db")
-    for error in (unreachable, malformed, ambiguous, slashed):
+    with pytest.raises(UserError, match="percent-encoded") as without_host:
+        Database.from_url("postgresql://someone:1:hush-hush?host=h")
+    for error in (unreachable, malformed, ambiguous, slashed, without_host):
         assert "hush-hush" not in repr(error.value)
         assert error.value.__cause__ is None
     assert "hush-hush" not in repr(Database.from_url("postgresql://someone:hush-hush@h/db"))
+
+
+@pytest.mark.parametrize("parameter", ["pgbouncer=true", "schema=public&connection_limit=1"])
+def test_an_address_as_supabase_prints_it_for_prisma_is_understood(parameter: str) -> None:
+    url = f"postgresql://me:se?cret@h:6543/db?{parameter}&sslmode=require"
+    assert conninfo.conninfo_to_dict(Database.from_url(url).conninfo) == {
+        "host": "h", "port": "6543", "user": "me", "password": "se?cret", "dbname": "db",
+        "sslmode": "require",
+    }  # fmt: skip
 
 
 def test_the_product_may_truncate_its_table(database: Database) -> None:

@@ -14,10 +14,12 @@ from indexer.cli.imports import import_group
 from indexer.cli.mcp import mcp_command
 from indexer.cli.migrate import migrate_command
 from indexer.cli.render import render_command
+from indexer.cli.retry import retry_command
 from indexer.cli.search import search_command, similar_command
 from indexer.cli.serve import serve_command
 from indexer.cli.spaces import spaces_group
 from indexer.cli.status import status_command
+from indexer.cli.uninstall import uninstall_command
 
 
 @click.group(cls=Commands, context_settings={"auto_envvar_prefix": "FONTSIGHT"})
@@ -39,6 +41,7 @@ for command in (
     backfill_command,
     sync_command,
     status_command,
+    retry_command,
     doctor_command,
     spaces_group,
     search_command,
@@ -47,5 +50,6 @@ for command in (
     serve_command,
     mcp_command,
     demo_command,
+    uninstall_command,
 ):
     main.add_command(command)

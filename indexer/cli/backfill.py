@@ -10,10 +10,12 @@ from typing import Any
 
 import click
 
+from indexer.cli.commands import DONE_WITH_FAILURES
 from indexer.cli.options import vl_options
 from indexer.database.connect import Connection, opened
 from indexer.fetch.files import FontFiles
 from indexer.job.backfill import BackfillOptions, backfill, planned
+from indexer.job.causes import by_cause
 from indexer.job.pending import Selection
 from indexer.job.revalidate import revalidate
 from indexer.settings import Settings
@@ -62,7 +64,7 @@ def backfill_command(dry_run: bool, **options: Any) -> None:
     """Embed every font whose vectors are missing or out of date.
 
     What is up to date costs nothing, so running it again embeds nothing. A font that fails is
-    recorded (see: indexer status) and tried again later; the exit code is then 1.
+    recorded (see: indexer status) and tried again later; the exit code is then 3.
 
     \b
     Example:  indexer backfill --dry-run
@@ -120,9 +122,11 @@ def _run(
         connection, settings, files, options, say=notice, progress_bar=progress_bar
     ):
         click.echo(f"{space.leg}: {progress}")
+        for alike in by_cause(progress.failures, str):
+            click.echo(f"  {len(alike)} failed ({alike[0].stage}): {alike[0].message}")
         failed += progress.failed
     if failed:
-        sys.exit(1)
+        sys.exit(DONE_WITH_FAILURES)
 
 
 def _explain(connection: Connection, settings: Settings, options: BackfillOptions) -> None:

@@ -1,4 +1,7 @@
-"""What the command lines of indexer and eval have in common: errors as sentences, and an orderly end."""
+"""What the command lines of indexer and eval have in common: errors as sentences, and an orderly end.
+
+Exit codes: 0 done, 1 could not run, 2 wrong usage (click's), 3 done, but some fonts failed.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,11 @@ import psycopg
 from pydantic import ValidationError
 
 from indexer.errors import UserError
+
+ENDED = (psycopg.errors.AdminShutdown, psycopg.errors.CrashShutdown)
+
+
+DONE_WITH_FAILURES = 3
 
 
 class Commands(click.Group):
@@ -37,6 +45,11 @@ def _of_database(error: psycopg.Error) -> str:
         return (
             f"The database refused: {error.diag.message_primary}. Connect as the owner of "
             "public.fonts and font_index; on Supabase that is postgres."
+        )
+    if isinstance(error, ENDED):
+        return (
+            f"The database ended the connection: {error.diag.message_primary}. "
+            "What was committed is kept; run it again."
         )
     if error.diag.message_primary:
         hint = f" {error.diag.message_hint}" if error.diag.message_hint else ""

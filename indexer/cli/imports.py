@@ -13,6 +13,7 @@ from indexer.catalog.directory import Directory, font_processes
 from indexer.catalog.family import Family
 from indexer.catalog.fontsource import Source
 from indexer.catalog.selection import chosen_families
+from indexer.cli.commands import DONE_WITH_FAILURES
 from indexer.database.connect import opened
 from indexer.fetch.files import FontFiles
 from indexer.fetch.folders import FontFolders, remember
@@ -105,7 +106,7 @@ def import_directory(path: Path, update: bool) -> None:
     _report(added)
     if directory.problems:
         click.echo(f"files: {len(directory.problems)} of {directory.files} skipped")
-        sys.exit(1)
+        sys.exit(DONE_WITH_FAILURES)
 
 
 def _readable(settings: Settings, path: Path, families: Sequence[Family]) -> bool:

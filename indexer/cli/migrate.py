@@ -15,13 +15,22 @@ from indexer.terminal import notice
 @click.option(
     "--from", "start", metavar="REVISION", help="With --sql: print what follows REVISION."
 )
-def migrate_command(sql: bool, start: str | None) -> None:
+@click.option(
+    "--down-to", metavar="REVISION", help="Go back to REVISION, before an older version is used."
+)
+@click.option(
+    "--drop-vectors", is_flag=True, help="With --down-to: even where vectors are dropped."
+)
+def migrate_command(sql: bool, start: str | None, down_to: str | None, drop_vectors: bool) -> None:
     """Bring the database's schema to this version, while your app keeps running.
 
     Your app's tables are adopted as they are, or created where they do not exist. Running it again
     changes nothing; after an interruption it continues where it was. If a lock is busy, it tries
     again, for two minutes. Use the direct connection or the session pooler (port
     5432).
+
+    --down-to takes back what later revisions made, in the version that made them; `indexer
+    uninstall` takes back all.
 
     With --sql nothing is changed: the SQL is printed, to be read and run with psql. Its first lines
     say how to run it in Supabase's SQL editor, which cannot take it in one piece.
@@ -33,6 +42,10 @@ def migrate_command(sql: bool, start: str | None) -> None:
     """
     if start and not sql:
         raise click.UsageError("--from goes with --sql.")
+    if drop_vectors and not down_to:
+        raise click.UsageError("--drop-vectors goes with --down-to.")
+    if sql and down_to:
+        raise click.UsageError("--down-to cannot be printed: --sql prints upgrades only.")
     if sql:
         click.echo(schema.upgrade_sql(start))
         return
@@ -41,6 +54,9 @@ def migrate_command(sql: bool, start: str | None) -> None:
     with database.connect() as connection:
         before = schema.current(connection)
     schema.require_known(before)
+    if down_to:
+        _go_back(database, before, down_to, drop_vectors=drop_vectors)
+        return
     head = schema.revisions()[-1]
     if before == head:
         click.echo(f"Already at revision {before}.")
@@ -50,3 +66,14 @@ def migrate_command(sql: bool, start: str | None) -> None:
     with database.connect() as connection:
         for sentence in schema.advice(connection):
             notice(sentence)
+
+
+def _go_back(database: Database, before: str | None, to: str, *, drop_vectors: bool) -> None:
+    known = schema.revisions()
+    if to not in known or before is None or to >= before:
+        older = ", ".join(revision for revision in known if before and revision < before)
+        raise click.UsageError(
+            f"The database is at revision {before or 'none'}. It can go back to: {older or 'none'}."
+        )
+    schema.downgrade(database.conninfo, to, notice=notice, drop_vectors=drop_vectors)
+    click.echo(f"Went back from revision {before} to {to}.")

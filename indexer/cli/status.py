@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 import click
 
 from indexer.database.connect import opened
+from indexer.job.causes import by_cause
 from indexer.job.status import read
 from indexer.settings import Settings
 from indexer.terminal import notice
+
+NAMES = 3  # of the fonts that fail for one cause
 
 
 @click.command("status")
@@ -39,10 +44,23 @@ def status_command(as_json: bool) -> None:
     click.echo(f"search: {found.weights}, where its caller names none")
     for warning in found.warnings:
         click.echo(f"warning: {warning}")
-    for failure in found.failures:
-        again = failure["next_try_at"]
-        when = f"next try {again:%F %T}" if again else "quarantined"
-        click.echo(
-            f"failed: {failure['name']} ({failure['leg']}, {failure['stage']}, "
-            f"{failure['attempts']} tries, {when}): {failure['error']}"
-        )
+    for name in found.legs:
+        failures = [failure for failure in found.failures if failure["leg"] == name]
+        for alike in by_cause(failures, lambda failure: failure["error"]):
+            click.echo(_described(alike))
+
+
+def _described(alike: Sequence[Mapping[str, Any]]) -> str:
+    """Failures of one cause: how many, which, when they are tried again, and why they failed."""
+    first = alike[0]
+    fonts = f"{len(alike)} fonts" if len(alike) > 1 else first["name"]
+    waiting = [failure["next_try_at"] for failure in alike if failure["next_try_at"]]
+    quarantined = len(alike) - len(waiting)
+    when = [f"next try {min(waiting):%F %T}"] * bool(waiting)
+    if quarantined:
+        when.append(f"{quarantined} quarantined" if waiting else "quarantined")
+    names = f"; {', '.join(one['name'] for one in alike[:NAMES])} …" * (len(alike) > 1)
+    return (
+        f"failed: {fonts} ({first['leg']}, {first['stage']}, {', '.join(when)}{names}): "
+        f"{first['error']}"
+    )

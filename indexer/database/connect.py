@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -25,10 +27,22 @@ OPTIONS: Mapping[str, Any] = {
     "connect_timeout": 10,
     "application_name": "fontsight",
 }
+RESTART = timedelta(minutes=1)  # so long a server may take to start, or to start again
 EXTENSION_SCHEMA = """
     select n.nspname from pg_extension e join pg_namespace n on n.oid = e.extnamespace
     where e.extname = 'vector'
 """
+
+
+# Supabase prints its addresses for Prisma with these; libpq refuses what it does not know.
+PRISMAS = (
+    "pgbouncer",
+    "connection_limit",
+    "pool_timeout",
+    "statement_cache_size",
+    "schema",
+    "supa",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +64,8 @@ class Database:
 
     @classmethod
     def from_url(cls, url: str) -> Database:
+        """Of a URL or a conninfo string. Raises UserError, which never repeats any part of it."""
+        url = _without_prismas(url)
         try:
             parts = conninfo.conninfo_to_dict(url)
         except psycopg.ProgrammingError:
@@ -58,11 +74,14 @@ class Database:
                 "DATABASE_URL is not a Postgres address. "
                 "It looks like postgresql://user:password@host:5432/database."
             ) from None
-        if any("@" in str(parts.get(part, "")) for part in ("host", "dbname", "port")):
+        ports = str(parts.get("port", ""))
+        if any("@" in str(parts.get(part, "")) for part in ("host", "dbname")) or ports.strip(
+            "0123456789,"
+        ):
             # part of the password was read as something else, which would be printed
             raise UserError(
                 "DATABASE_URL has a character in its password that must be percent-encoded: "
-                "@ as %40, / as %2F, : as %3A, # as %23, ? as %3F."
+                "@ as %40, / as %2F, : as %3A, # as %23, ? as %3F; or a port that is no number."
             )
         host = parts.get("host", "localhost")
         return cls(conninfo=url, label=f"database {parts.get('dbname', 'postgres')!r} on {host}")
@@ -70,12 +89,22 @@ class Database:
     def connect(self, *, autocommit: bool = True) -> Connection:
         """A connection that works through a transaction pooler too: no prepared statements, no SET."""
         try:
-            return psycopg.connect(self.conninfo, autocommit=autocommit, **OPTIONS)
+            return self._connect(autocommit)
         except psycopg.OperationalError as error:
             reason = str(error).splitlines()[0].strip().rstrip(".") if str(error) else "no answer"
             raise UserError(
                 f"{self.label} cannot be reached: {reason}. Check DATABASE_URL."
             ) from None
+
+    def _connect(self, autocommit: bool) -> Connection:
+        until = time.monotonic() + RESTART.total_seconds()
+        while True:
+            try:
+                return psycopg.connect(self.conninfo, autocommit=autocommit, **OPTIONS)
+            except psycopg.OperationalError as error:
+                if "the database system is" not in str(error) or time.monotonic() > until:
+                    raise
+            time.sleep(0.5)
 
     def open(self) -> Connection:
         """A connection for the commands: at head, and fluent in vectors."""
@@ -98,17 +127,64 @@ def opened(settings: Settings, say: Callable[[str], None]) -> Iterator[Connectio
         yield connection
 
 
-def reconnected(connection: Connection) -> Connection:
-    """A new connection in place of one that takes no further query, which is closed.
+def _without_prismas(url: str) -> str:
+    """A URL without the parameters that only Prisma reads."""
+    address, mark, query = url.rpartition("?")
+    if not mark or "@" in query:  # the question mark is the password's
+        return url
+    kept = [part for part in query.split("&") if part.partition("=")[0] not in PRISMAS]
+    return f"{address}?{'&'.join(kept)}" if kept else address
 
-    Raises psycopg.OperationalError.
-    """
-    address, password = connection.info.dsn, connection.info.password or None
-    autocommit = connection.autocommit
-    with suppress(psycopg.Error):
-        connection.cancel_safe(timeout=5)  # closing alone lets the query, and its locks, go on
-    connection.close()
-    return psycopg.connect(address, password=password, autocommit=autocommit, **OPTIONS)
+
+class Session:
+    """A connection that can be made anew, where the server restarts or ends it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = self._given = connection
+        self._address = address_of(connection)
+
+    @property
+    def lost(self) -> bool:
+        return self.connection.closed
+
+    def reconnect(self) -> None:
+        """Tried for a minute; then raises psycopg.OperationalError."""
+        end(self.connection)
+        until, pause = time.monotonic() + RESTART.total_seconds(), 0.25
+        while True:
+            try:
+                self.connection = connect_again(self._address)
+                break
+            except psycopg.OperationalError:
+                if time.monotonic() + pause > until:
+                    raise
+            time.sleep(pause)
+            pause = min(2 * pause, 5.0)
+        register_vectors(self.connection)
+
+    def close(self) -> None:
+        """The connection that was given stays open."""
+        if self.connection is not self._given:
+            self.connection.close()
+
+
+def address_of(connection: Connection) -> str:
+    """Where a connection leads, with its password: not to be printed."""
+    info = connection.info
+    return conninfo.make_conninfo(info.dsn, password=info.password or None)
+
+
+def connect_again(address: str) -> Connection:
+    """Raises psycopg.OperationalError."""
+    return psycopg.connect(address, autocommit=True, **OPTIONS)
+
+
+def end(connection: Connection) -> None:
+    """Close a connection and what it is doing, which closing alone lets go on, locks and all."""
+    if not connection.closed:
+        with suppress(psycopg.Error):
+            connection.cancel_safe(timeout=5)
+        connection.close()
 
 
 def register_vectors(connection: Connection) -> None:

@@ -9,6 +9,7 @@ commands only want to know the head.
 from __future__ import annotations
 
 import io
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,6 +74,22 @@ BRING_IN_STEP = (
 )
 
 
+INSTALLED = {
+    "the columns of public.fonts:": """
+        select attname from pg_attribute where attrelid = to_regclass('public.fonts') and not attisdropped
+          and attname in ('embedding_vl', 'traits', 'fts', 'embedding_joint', 'coverage', 'styles', 'design')
+          and to_regclass('font_index.alembic_version') is not null
+        order by attnum""",
+    "the functions": """
+        select oid::regprocedure from pg_proc
+        where pronamespace = 'public'::regnamespace and proname in ('match_fonts_hybrid', 'similar_fonts')
+        order by proname""",
+    "the schema font_index with its tables": """
+        select relname from pg_class
+        where relnamespace = to_regnamespace('font_index') and relkind = 'r' order by relname""",
+}
+
+
 def resource(name: str) -> Path:
     """The folder `migrations` or `sql`: inside the installed package, or at the top of a checkout."""
     packaged = PACKAGE / name
@@ -127,11 +144,45 @@ def upgrade(
         command.upgrade(config(connection, notice=notice), revision)
 
 
-def downgrade(conninfo: str, revision: str, notice: Callable[[str], None] | None = None) -> None:
+def downgrade(
+    conninfo: str,
+    revision: str,
+    notice: Callable[[str], None] | None = None,
+    *,
+    drop_vectors: bool = False,
+) -> None:
+    """Take a database back to a revision, or to "base".
+
+    Raises UserError, before anything is changed, where vectors would go and may not.
+    """
     from alembic import command
 
     with connected(conninfo) as connection:
-        command.downgrade(config(connection, notice=notice), revision)
+        settings = config(connection, notice=notice)
+        settings.cmd_opts = Namespace(x=["drop=embeddings"] if drop_vectors else [])
+        command.downgrade(settings, revision)
+
+
+def uninstall(conninfo: str, notice: Callable[[str], None] | None = None) -> None:
+    """Remove all that `installed` lists."""
+    downgrade(conninfo, "base", notice, drop_vectors=True)
+    with psycopg.connect(conninfo, application_name="fontsight migrate") as connection:
+        connection.execute("set local lock_timeout = '10s'")
+        connection.execute("drop table font_index.alembic_version")
+        connection.execute("drop schema font_index")
+
+
+def installed(connection: psycopg.Connection[Any]) -> list[str]:
+    """What this project has made in a database, in words: columns, functions, its schema."""
+    found = []
+    for kind, query in INSTALLED.items():
+        names = [str(name) for (name,) in connection.execute(query)]
+        if names:
+            found.append(f"{kind} {', '.join(names)}")
+    if "embedding_vl" in "".join(found):
+        row = connection.execute("select count(embedding_vl) from public.fonts").fetchone()
+        found.append(f"{row[0] if row else 0} appearance vectors in public.fonts")
+    return found
 
 
 def advice(connection: psycopg.Connection[Any]) -> list[str]:

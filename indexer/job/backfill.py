@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
+
+import psycopg
 
 from indexer import choose, spaces
 from indexer.catalog.rows import font_id
 from indexer.choose import NO_OPTIONS, OFFLINE, VLOptions
-from indexer.database.connect import Connection
+from indexer.database.connect import Connection, Session
 from indexer.embed.protocol import Embedder
 from indexer.errors import EmbedderUnavailable, UserError
 from indexer.fetch.files import FontFiles, Mode
@@ -54,11 +56,23 @@ def backfill(
     """
     _refuse_unknown(connection, options.selection)
     _fill_facts(connection, settings, files, options, say)
+    with closing(Session(connection)) as session:
+        yield from _filled(session, settings, files, options, say, progress_bar)
+
+
+def _filled(
+    session: Session,
+    settings: Settings,
+    files: FontFiles,
+    options: BackfillOptions,
+    say: Callable[[str], None],
+    progress_bar: ProgressBar,
+) -> Iterator[tuple[Space, Progress]]:
     down: list[EmbedderUnavailable] = []
-    for space, embedder in _legs(connection, settings, options, say):
+    for space, embedder in _legs(session.connection, settings, options, say):
         with embedder:
-            may_serve = spaces.may_serve(connection, space)
-            state = spaces.register(connection, space, may_serve=may_serve)
+            may_serve = spaces.may_serve(session.connection, space)
+            state = spaces.register(session.connection, space, may_serve=may_serve)
             if state != "active":
                 switch = f" To search by it: indexer spaces activate {space.id[:12]}" * may_serve
                 say(
@@ -66,7 +80,7 @@ def backfill(
                 )
             try:
                 progress = _fill(
-                    connection, settings, files, space, embedder, options, progress_bar
+                    session, settings, files, space, embedder, options, say, progress_bar
                 )
             except KeyboardInterrupt:
                 say("Stopped. What is done is kept; the next run does the rest.")
@@ -125,12 +139,13 @@ def _fill_facts(
 
 
 def _fill(
-    connection: Connection,
+    session: Session,
     settings: Settings,
     files: FontFiles,
     space: Space,
     embedder: Embedder,
     options: BackfillOptions,
+    say: Callable[[str], None],
     progress_bar: ProgressBar,
 ) -> Progress:
     with ExitStack() as stack:
@@ -140,10 +155,20 @@ def _fill(
             preparer = stack.enter_context(
                 Preparer.from_settings(settings, files, processes=options.processes)
             )
-        return index(
-            connection, space, embedder, preparer,
-            selection=options.selection, limit=options.limit, show=show,
-        )  # fmt: skip
+        progress, done_before = Progress(), -1
+        while True:
+            try:
+                return index(
+                    session.connection, space, embedder, preparer,
+                    selection=options.selection, limit=options.limit, show=show, progress=progress,
+                )  # fmt: skip
+            except psycopg.OperationalError:
+                # lost twice with nothing done in between, the work itself may be what ends it
+                if not session.lost or progress.done == done_before:
+                    raise
+            done_before = progress.done
+            say("The database ended the connection. Trying again for a minute.")
+            session.reconnect()
 
 
 def _legs(

@@ -5,20 +5,23 @@ from __future__ import annotations
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from itertools import islice
+from itertools import chain, islice
+from uuid import UUID
 
 import psycopg
 
 from indexer.database.connect import Connection
 from indexer.embed.halving import halved
 from indexer.embed.protocol import Document, Embedder, Vector
-from indexer.errors import EmbedderUnavailable, FontError
+from indexer.errors import EmbedderUnavailable, FontError, UserError
 from indexer.job.ahead import Outcome, Preparer
+from indexer.job.causes import by_cause
+from indexer.job.heartbeat import Heartbeat, abandoned
 from indexer.job.pending import EVERYTHING, Claim, Reason, Selection, pending
 from indexer.job.store import Indexed, JobRun, tidy
 from indexer.spaces import Space
@@ -28,17 +31,29 @@ BATCH = 32  # fonts of a claim and of a transaction, at most
 BATCHES_AHEAD = 2  # fetched and rendered, for each call of the embedder that may run at once
 
 
+MIN_DONE, MAX_FAILED = 50, 0.5  # of so many fonts, at most this share may fail
+
+
 @dataclass(kw_only=True)
 class Progress:
     """What a run has done so far. Seconds are the main thread's: `prepare` is how long it waited."""
 
     pending: int = 0
     embedded: int = 0
-    failed: int = 0
+    failures: list[FontError] = field(default_factory=list)
+    failed_at_first: int = 0  # of `failures`, those that had not failed as they are before
     held: Counter[Reason] = field(default_factory=Counter)  # left alone: leased, waiting, …
     seconds: dict[str, float] = field(
         default_factory=lambda: {"prepare": 0.0, "embed": 0.0, "save": 0.0}
     )
+
+    @property
+    def failed(self) -> int:
+        return len(self.failures)
+
+    @property
+    def done(self) -> int:
+        return self.embedded + self.failed
 
     def counts(self) -> dict[str, int]:
         return {"pending": self.pending, "embedded": self.embedded, "failed": self.failed}
@@ -57,6 +72,17 @@ class Progress:
             self.seconds[stage] += time.perf_counter() - begin
 
 
+class TooManyFailed(UserError):
+    """Most fonts of a run failed: it is hardly the fonts that are to blame."""
+
+    def __init__(self, progress: Progress) -> None:
+        first = by_cause(progress.failures, str)[0]
+        super().__init__(
+            f"Stopped: {progress.failed} of {progress.done} fonts failed, {len(first)} of them "
+            f"for one reason ({first[0].stage}): {first[0].message} Mend that, then run: indexer retry"
+        )
+
+
 def index(
     connection: Connection,
     space: Space,
@@ -66,43 +92,73 @@ def index(
     selection: Selection = EVERYTHING,
     limit: int | None = None,
     show: Callable[[Progress], None] = lambda progress: None,
+    progress: Progress | None = None,
 ) -> Progress:
     """Bring the vectors of a space up to date.
 
     Each batch is one transaction of vectors and bookkeeping: killed at any moment, the next run
     does the rest. Fonts that cannot be indexed are recorded and the run goes on. `preparer` is
-    needed where the space has a sheet. Raises EmbedderUnavailable, and what the database raises;
+    needed where the space has a sheet. A `progress` that is given is continued: its fonts count
+    towards `limit`. Raises EmbedderUnavailable,
+    TooManyFailed, and what the database raises;
     the run's row then says that it failed.
     """
+    progress = Progress() if progress is None else progress
     tidy(connection)
-    found = pending(connection, space, selection)
-    work = [font for font in found if font.workable][:limit]
-    held = Counter(font.reason for font in found if not font.workable)
-    progress = Progress(pending=len(work), held=held)
-    if not work:
+    rounds = _rounds(connection, space, selection, limit, progress)
+    first = next(rounds, None)
+    if first is None:
         return progress
-    embedder.start(len(work))
+    embedder.start(len(first))
     run = JobRun.start(connection, space, _versions())
     try:
-        show(progress)
-        size = min(embedder.batch_size, BATCH)
-        claims = _claims(run, work, selection, size)
-        outcomes = (
-            preparer.outcomes(claims, ahead=BATCHES_AHEAD * size * embedder.parallel)
-            if preparer
-            else (Outcome(claim=claim) for claim in claims)
-        )
-        batches = (_Batch.of(space, fonts) for fonts in _batches(outcomes, size, progress))
-        for batch, vectors in _embedded(embedder, batches, progress):
-            _save(run, batch, vectors, selection, progress)
+        with Heartbeat(connection, run.id) as heartbeat:
             show(progress)
+            for work in chain([first], rounds):
+                size = min(embedder.batch_size, BATCH)
+                claims = _claims(run, work, selection, size)
+                outcomes = (
+                    preparer.outcomes(claims, ahead=BATCHES_AHEAD * size * embedder.parallel)
+                    if preparer
+                    else (Outcome(claim=claim) for claim in claims)
+                )
+                prepared = _batches(_beating(outcomes, heartbeat), size, progress)
+                batches = (_Batch.of(space, fonts) for fonts in prepared)
+                for batch, vectors in _embedded(embedder, batches, progress):
+                    heartbeat.progressed()
+                    _save(run, batch, vectors, selection, progress)
+                    heartbeat.progressed()
+                    show(progress)
     except BaseException as error:
         outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        with suppress(psycopg.Error):  # the database is gone: the next run frees what this one held
+        with suppress(psycopg.Error):  # the database is gone: the leases expire
             run.finish(outcome, progress.counts(), progress.seconds)
         raise
     run.finish("finished", progress.counts(), progress.seconds)
     return progress
+
+
+def _rounds(
+    connection: Connection,
+    space: Space,
+    selection: Selection,
+    limit: int | None,
+    progress: Progress,
+) -> Iterator[list[Claim]]:
+    """The fonts that need work; then, in further rounds, those that runs held which have died."""
+    tried: set[UUID] = set()
+    while True:
+        found = [f for f in pending(connection, space, selection) if f.font_id not in tried]
+        room = None if limit is None else limit - progress.done
+        work = [font for font in found if font.workable][:room]
+        progress.pending = progress.done + len(work)
+        progress.held = Counter(font.reason for font in found if not font.workable)
+        if work:
+            yield work
+        tried.update(font.font_id for font in work)
+        leased = [font.font_id for font in found if font.reason == "leased"]
+        if progress.done == limit or not (leased and abandoned(connection, space, leased)):
+            return
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +206,12 @@ def _claims(run: JobRun, work: Sequence[Claim], selection: Selection, size: int)
     """The fonts of `work` that this run got, leased a batch at a time, as they are asked for."""
     for start in range(0, len(work), size):
         yield from run.claim(work[start : start + size], selection)
+
+
+def _beating(outcomes: Iterable[Outcome], heartbeat: Heartbeat) -> Iterator[Outcome]:
+    for outcome in outcomes:
+        heartbeat.progressed()
+        yield outcome
 
 
 def _batches(outcomes: Iterator[Outcome], size: int, progress: Progress) -> Iterator[list[Outcome]]:
@@ -212,7 +274,11 @@ def _save(
         progress.embedded += run.save(done, overwrite=selection.overwrite)
         for outcome, error in failed:
             run.fail(outcome.claim, error, outcome.file)
-    progress.failed += len(failed)
+    progress.failures += [error for _, error in failed]
+    tried = [font for font, _ in failed if font.claim.reason != "retry"]
+    progress.failed_at_first += len(tried)
+    if progress.done >= MIN_DONE and progress.failed_at_first > MAX_FAILED * progress.done:
+        raise TooManyFailed(progress)
 
 
 def _document(space: Space, outcome: Outcome) -> Document:

@@ -10,21 +10,20 @@ from datetime import timedelta
 from typing import Self
 from uuid import UUID
 
-import psutil
 import psycopg
 from pgvector import HalfVector
 from pgvector import Vector as FullVector
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from indexer.database.connect import Connection, reconnected
+from indexer.database.connect import Connection, address_of, connect_again, end
 from indexer.embed.protocol import Vector
 from indexer.errors import FontError
+from indexer.job.heartbeat import LEASE
 from indexer.job.pending import Claim, Selection, pending
 from indexer.spaces import SERVING_COLUMN, STAMP, Space, padded
 from indexer.traits import Traits
 
-LEASE = timedelta(minutes=10)  # renewed with every batch; a dead worker's fonts are free after it
 MAX_ATTEMPTS = 5
 FIRST_RETRY = timedelta(minutes=15)  # doubles with each attempt
 
@@ -38,12 +37,16 @@ LEASE_FONTS = """
     on conflict (space_id, font_id) do update
       set run_id = excluded.run_id, expires_at = excluded.expires_at
 """
-RENEW = "update font_index.leases set expires_at = now() + %s where run_id = %s"
 RELEASE = "delete from font_index.leases where run_id = %s"
 END_LEASES = "delete from font_index.leases where run_id = %s and font_id = any(%s)"
-LEASING_RUNS = """
-    select distinct r.id, r.process_id from font_index.leases l join font_index.runs r on r.id = l.run_id
-    where r.host = %s
+# No run holds nothing for longer than a moment: an unfinished one without a lease has died.
+END_DEAD_RUNS = """
+    with dead as (
+      update font_index.runs r set finished_at = now(), outcome = 'interrupted'
+      where r.finished_at is null and r.started_at < now() - %(lease)s
+        and not exists (select from font_index.leases where run_id = r.id and expires_at > now())
+      returning id)
+    delete from font_index.leases using dead where run_id = dead.id
 """
 ORPHANS = [
     "delete from font_index.embeddings x where not exists (select from public.fonts where id = x.font_id)",
@@ -88,14 +91,17 @@ SAW_FILE = """
       sha256 = excluded.sha256, size = excluded.size, origin = excluded.origin, checked_at = now()
 """
 FORGIVE = "delete from font_index.failures where space_id = %s and font_id = any(%s)"
-# A failure on other inputs than the last one is a first failure.
+# A failure on other inputs than the last one is a first failure. Without the lease it is another
+# run's to count.
 FAIL = """
     insert into font_index.failures as x
       (font_id, space_id, input_hash, file_sha256, stage, error, attempts, next_try_at)
     select f.id, %(space_id)s, %(input_hash)s, files.sha256, %(stage)s, %(error)s, 1,
            now() + %(retry)s
-    from public.fonts f left join font_index.files on files.url = %(url)s
-    where f.id = %(font_id)s
+    from public.fonts f
+    join font_index.leases l on l.font_id = f.id and l.space_id = %(space_id)s
+    left join font_index.files on files.url = %(url)s
+    where f.id = %(font_id)s and l.run_id = %(run_id)s
     on conflict (space_id, font_id) do update set
       (attempts, next_try_at) = (
         select n, case when n < %(max_attempts)s then now() + %(retry)s * 2 ^ (n - 1) end
@@ -104,6 +110,17 @@ FAIL = """
                           then x.attempts + 1 else 1 end as n) counted),
       input_hash = excluded.input_hash, file_sha256 = excluded.file_sha256,
       stage = excluded.stage, error = excluded.error, last_at = now()
+"""
+
+
+# Tried as often as a font that has never failed.
+MAKE_DUE = """
+    update font_index.failures x set next_try_at = now(), attempts = 0
+    from public.fonts f
+    where f.id = x.font_id
+      and (%(stage)s::text is null or x.stage = %(stage)s)
+      and (%(reason)s::text is null or strpos(lower(x.error), lower(%(reason)s)) > 0)
+      and (%(fonts)s::text[] is null or f.name = any(%(fonts)s) or f.id::text = any(%(fonts)s))
 """
 
 
@@ -216,7 +233,6 @@ class JobRun:
                 cursor.execute(STAMP, {"space_id": space.id, "ids": list(kept)})
             cursor.execute(FORGIVE, [space.id, ids])
             cursor.execute(END_LEASES, [self.id, ids])
-            cursor.execute(RENEW, [LEASE, self.id])
         return len(batch)
 
     def fail(self, font: Claim, error: FontError, file: SeenFile | None) -> None:
@@ -229,6 +245,7 @@ class JobRun:
                 {
                     "font_id": font.font_id,
                     "space_id": self.space.id,
+                    "run_id": self.id,
                     "input_hash": font.input_hash,
                     "url": font.url,
                     "stage": error.stage,
@@ -247,17 +264,25 @@ class JobRun:
         try:
             _finish(self.connection, self.id, outcome, counts, timings)
         except psycopg.Error:
-            with reconnected(self.connection) as connection:
+            address = address_of(self.connection)
+            end(self.connection)
+            with connect_again(address) as connection:
                 _finish(connection, self.id, outcome, counts, timings)
 
 
 def tidy(connection: Connection) -> None:
-    """Free what dead processes of this host still hold, and sweep what deleted fonts have left."""
-    for run_id, process_id in connection.execute(LEASING_RUNS, [socket.gethostname()]).fetchall():
-        if not _alive(process_id):
-            _finish(connection, run_id, "interrupted", {}, {})
+    """End the runs that have died, and sweep what deleted fonts have left."""
+    connection.execute(END_DEAD_RUNS, {"lease": LEASE})
     for statement in ORPHANS:
         connection.execute(statement)
+
+
+def make_due(
+    connection: Connection, *, stage: str | None, reason: str | None, fonts: Sequence[str] | None
+) -> int:
+    """Let the failures that match all that is given be tried by the next run; returns how many."""
+    wanted = {"stage": stage, "reason": reason, "fonts": list(fonts) if fonts else None}
+    return connection.execute(MAKE_DUE, wanted).rowcount
 
 
 def saw_files(connection: Connection, files: Sequence[SeenFile]) -> None:
@@ -278,10 +303,3 @@ def _finish(
     with connection.transaction():
         connection.execute(RELEASE, [run_id])
         connection.execute(FINISH_RUN, [outcome, Jsonb(dict(counts)), Jsonb(dict(timings)), run_id])
-
-
-def _alive(process_id: int) -> bool:
-    try:
-        return psutil.Process(process_id).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
