@@ -155,7 +155,7 @@ def test_what_was_submitted_is_done_or_cancelled_at_the_end() -> None:
     running, waiting = processes.submit(slow, 60), processes.submit(slow, 60)
     until(lambda: bool(processes.ids))
     processes.close(now=True)
-    assert isinstance(running.exception(), (FontError, UserError))
+    assert running.exception() is not None
     assert waiting.cancelled()
     with pytest.raises(RuntimeError):
         processes.submit(os.getpid)

@@ -325,6 +325,18 @@ def test_a_file_that_cannot_be_used_is_a_sentence(
         assert str(tmp_path) not in sentence
 
 
+def test_answers_do_not_tell_which_files_this_host_has(shown: Page, visited: Database) -> None:
+    sentences = set()
+    for number, url in enumerate(("file:///etc/passwd", "file:///etc/none", "file:///proc/1/maps")):
+        with visited.connect() as admin:
+            files = {"400": url}
+            font_id = add(admin, None, name=f"Spy {number}", license="OFL", files=files)
+        for route in ("text?text=a", "sheet", "woff2?text=a"):
+            sentences.add(shown.refused(f"/fonts/{font_id}/{route}", 404))
+    (sentence,) = sentences
+    assert "FONTSIGHT_FONT_DIRS" in sentence
+
+
 def crash(face: Face, text: str) -> bytes:
     os._exit(9)
 

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
+MAX_HOST = 1000  # characters; a name has 253, and each may be percent-encoded
 DOTS = str.maketrans("。｡", "..")  # which browsers read as dots, and NFKC does not
 THIS_MACHINE = ("localhost", ".localdomain", "loopback")
 
@@ -46,6 +47,8 @@ def canonical(host: str) -> str:
     Read as inet_aton and the WHATWG URL standard read it: "127.1", "0x7f000001" and "%3127.1" are
     127.0.0.1. Raises ValueError for what is neither an address nor a name.
     """
+    if len(host) > MAX_HOST:
+        raise ValueError("no host is so long")
     text = host
     while (decoded := unquote(text)) != text:
         text = decoded

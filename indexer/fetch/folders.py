@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Iterable
@@ -60,12 +61,16 @@ def remember(data_dir: Path, folders: Iterable[Path], urls: Iterable[str] = ()) 
     urls: of the fonts; where links among the folders lead is noted, too.
     """
     path = _remembered(data_dir)
+    path.parent.mkdir(parents=True, exist_ok=True)
     roots = {_real(folder) for folder in folders}
     files = {file for url in urls if (file := _file(url))}
     linked = {str(Path(file).parent) for file in files if not _is_below(file, roots)}
-    found = sorted({*map(str, _read(path)), *roots, *linked})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    atomic.write(path, json.dumps(found, indent=1).encode())
+    with path.with_suffix(".lock").open("wb") as lock:  # of imports at the same time
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        known = set(map(str, _read(path)))
+        found = known | roots | linked
+        if found != known:
+            atomic.write(path, json.dumps(sorted(found), indent=1).encode())
 
 
 def _file(url: str) -> str | None:
