@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     text_url: str = Field(OPENROUTER_URL, validation_alias="TEXT_EMBEDDING_URL")
     text_model: str = Field(OPENROUTER_MODEL, validation_alias="TEXT_EMBEDDING_MODEL")
     text_dimension: int = Field(4096, ge=64, le=4096, validation_alias="TEXT_EMBEDDING_DIMENSION")
+    text_price: float | None = Field(None, ge=0, validation_alias="TEXT_EMBEDDING_PRICE")
     vl_embedder: str | None = Field(None, validation_alias="FONTSIGHT_VL_EMBEDDER")
     vl_revision: str | None = Field(None, validation_alias="FONTSIGHT_VL_REVISION")
     vl_dimension: int | None = Field(

@@ -16,6 +16,7 @@ from indexer.database.connect import Connection, opened
 from indexer.fetch.files import FontFiles
 from indexer.job.backfill import BackfillOptions, backfill, planned
 from indexer.job.causes import by_cause
+from indexer.job.cost import Cost
 from indexer.job.pending import Selection
 from indexer.job.revalidate import revalidate
 from indexer.settings import Settings
@@ -39,6 +40,14 @@ JOB_OPTIONS = (
     ),
     click.option(
         "--overwrite-text", is_flag=True, help="Replace your app's vectors in fonts.embedding too."
+    ),
+    click.option(
+        "--trust-text-space", is_flag=True,
+        help="Write text vectors alongside your app's without comparing a sample of both.",
+    ),
+    click.option(
+        "--max-cost", type=click.FloatRange(min=0), metavar="DOLLARS",
+        help="Refuse to embed texts that cost more, at TEXT_EMBEDDING_PRICE.",
     ),
     click.option(
         "--files", type=click.Choice(["auto", "cdn", "npm"]), default="auto", show_default=True,
@@ -137,6 +146,8 @@ def _explain(connection: Connection, settings: Settings, options: BackfillOption
         click.echo(
             f"{space.leg}: would embed {len(work)} fonts into {space} ({summary or 'none pending'})"
         )
+        if cost := Cost.of(space, work, settings):
+            click.echo(f"  {cost}")
         for font in work[:20]:
             click.echo(f"  {font.name}: {font.reason}")
         if len(work) > 20:

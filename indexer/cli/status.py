@@ -34,8 +34,12 @@ def status_command(as_json: bool) -> None:
     click.echo(f"fonts: {found.fonts}   schema: revision {found.revision}")
     for name, leg in found.legs.items():
         pending = ", ".join(f"{count} {reason}" for reason, count in leg["pending"].items())
-        model = leg["model"] or "no space yet"
-        click.echo(f"{name + ':':6}{leg['vectors']} vectors, {model}; pending: {pending or 'none'}")
+        ours, theirs = leg["vectors"] - leg["foreign"], leg["foreign"]
+        counts = f"{ours} vectors by {leg['model']}" if leg["model"] else "no space yet"
+        click.echo(
+            f"{name + ':':6}{counts}{f', {theirs} by your app' * bool(theirs)}; "
+            f"pending: {pending or 'none'}"
+        )
         if run := leg["last_run"]:
             counts = ", ".join(f"{key} {value}" for key, value in run["counts"].items())
             click.echo(

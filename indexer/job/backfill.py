@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 
@@ -16,7 +16,9 @@ from indexer.embed.protocol import Embedder
 from indexer.errors import EmbedderUnavailable, UserError
 from indexer.fetch.files import FontFiles, Mode
 from indexer.job.ahead import Preparer
+from indexer.job.cost import Cost
 from indexer.job.facts import fill_facts
+from indexer.job.foreign import require_same_model
 from indexer.job.pending import EVERYTHING, Claim, Selection, pending
 from indexer.job.run import Progress, index
 from indexer.settings import Settings
@@ -36,6 +38,8 @@ class BackfillOptions:
     vl: VLOptions = NO_OPTIONS
     vl_text: str | None = None  # None: as the serving space has it
     text_embedder: str = "auto"
+    trust_text_space: bool = False  # your app's text vectors are not compared with the service's
+    max_cost: float | None = None  # dollars for the texts of a run
     files: Mode = "auto"
     processes: int | None = None
 
@@ -161,6 +165,7 @@ def _fill(
                 return index(
                     session.connection, space, embedder, preparer,
                     selection=options.selection, limit=options.limit, show=show, progress=progress,
+                    before=lambda work: _refuse(session.connection, settings, space, embedder, options, work),
                 )  # fmt: skip
             except psycopg.OperationalError:
                 # lost twice with nothing done in between, the work itself may be what ends it
@@ -169,6 +174,25 @@ def _fill(
             done_before = progress.done
             say("The database ended the connection. Trying again for a minute.")
             session.reconnect()
+
+
+def _refuse(
+    connection: Connection,
+    settings: Settings,
+    space: Space,
+    embedder: Embedder,
+    options: BackfillOptions,
+    work: Sequence[Claim],
+) -> None:
+    """Raises UserError where texts would cost too much, or their vectors would not mix."""
+    if space.leg != "text":
+        return
+    cost = Cost.of(space, work, settings)
+    if cost and options.max_cost is not None:
+        cost.require_within(options.max_cost)
+    alongside = spaces.active(connection, "text") == space and not options.selection.overwrite
+    if alongside and not options.trust_text_space:
+        require_same_model(connection, space, embedder)
 
 
 def _legs(

@@ -93,13 +93,15 @@ def index(
     limit: int | None = None,
     show: Callable[[Progress], None] = lambda progress: None,
     progress: Progress | None = None,
+    before: Callable[[list[Claim]], None] = lambda work: None,
 ) -> Progress:
     """Bring the vectors of a space up to date.
 
     Each batch is one transaction of vectors and bookkeeping: killed at any moment, the next run
     does the rest. Fonts that cannot be indexed are recorded and the run goes on. `preparer` is
     needed where the space has a sheet. A `progress` that is given is continued: its fonts count
-    towards `limit`. Raises EmbedderUnavailable,
+    towards `limit`. `before` is called with the fonts before the first is embedded, and may refuse
+    them. Raises EmbedderUnavailable,
     TooManyFailed, and what the database raises;
     the run's row then says that it failed.
     """
@@ -109,6 +111,7 @@ def index(
     first = next(rounds, None)
     if first is None:
         return progress
+    before(first)
     embedder.start(len(first))
     run = JobRun.start(connection, space, _versions())
     try:

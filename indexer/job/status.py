@@ -62,14 +62,21 @@ def _leg(connection: Connection, leg: Leg) -> dict[str, Any]:
     with connection.cursor(row_factory=dict_row) as cursor:
         counts = cursor.execute(COUNTS.format(column=SERVING_COLUMN[leg])).fetchone()
         assert counts is not None
+        foreign = {"foreign": spaces.foreign_vectors(connection, leg)}
         space = spaces.active(connection, leg)
         if space is None:
             state = {"space": None, "model": None, "last_run": None}
-            return {**counts, **state, "pending": {"new": counts["fonts"] - counts["vectors"]}}
+            return {
+                **counts,
+                **foreign,
+                **state,
+                "pending": {"new": counts["fonts"] - counts["vectors"]},
+            }
         work = dict(Counter(font.reason for font in pending(connection, space)))
         last_run = cursor.execute(LAST_RUN, [space.id]).fetchone()
     return {
         **counts,
+        **foreign,  # of the vectors, those that no run of ours made
         "space": space.id,
         "model": space.model.name,
         "pending": work,

@@ -1,0 +1,77 @@
+"""Text vectors that your app wrote: ours go alongside them only where both are of one model."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from psycopg import sql
+from psycopg.rows import class_row
+
+from indexer.database.connect import Connection
+from indexer.embed.protocol import Document, Embedder
+from indexer.errors import FontError, UserError
+from indexer.spaces import Space, padded
+from indexer.text import schema_of
+
+SAMPLE = 8
+# The same model on the same text comes to .99 or more, other models to about 0.
+MIN_COSINE = 0.9
+
+# In the order of a hash, so that the sample is spread over the table and the same each time.
+FOREIGN = sql.SQL("""
+    select f.name, f.category, coalesce(f.tags, '{}') as tags, f.description, f.embedding::text as vector
+    from public.fonts f
+    where f.embedding is not null and not exists (
+      select from font_index.embeddings e where e.font_id = f.id and e.space_id = %s)
+    order by md5(f.id::text) limit %s
+""")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Font:
+    name: str
+    category: str | None
+    tags: list[str]
+    description: str | None
+    vector: str
+
+
+def require_same_model(connection: Connection, space: Space, embedder: Embedder) -> None:
+    """Embed a few of the fonts that have a vector of your app's, and compare.
+
+    Raises UserError where the median cosine is below MIN_COSINE; EmbedderUnavailable.
+    """
+    with connection.cursor(row_factory=class_row(_Font)) as cursor:
+        fonts = cursor.execute(FOREIGN, [space.id, SAMPLE]).fetchall()
+    if not fonts or space.text_schema is None:
+        return
+    schema = schema_of(space.text_schema)
+    texts = [
+        schema.compose(
+            name=font.name, category=font.category, tags=font.tags, description=font.description,
+            traits=None,
+        )
+        for font in fonts
+    ]  # fmt: skip
+    found = []
+    answers = embedder.embed_documents([Document(text=text) for text in texts])
+    for font, answer in zip(fonts, answers, strict=True):
+        if isinstance(answer, FontError):
+            continue
+        found.append(_cosine(np.array(json.loads(font.vector)), padded(answer)))
+    if found and np.median(found) < MIN_COSINE:
+        raise UserError(
+            f"The text vectors in fonts.embedding were not made by {space.model.name} from the same "
+            f"texts: {len(found)} of them, embedded again, have a median cosine of "
+            f"{np.median(found):.2f}, and {MIN_COSINE} is needed for the two to mix. Name your app's "
+            "model by TEXT_EMBEDDING_MODEL; or, if you know that they mix, pass --trust-text-space."
+        )
+
+
+def _cosine(one: NDArray[np.floating[Any]], other: NDArray[np.floating[Any]]) -> float:
+    norms = float(np.linalg.norm(one)) * float(np.linalg.norm(other))
+    return float(one @ other) / norms if norms else 0.0
