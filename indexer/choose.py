@@ -221,7 +221,7 @@ def _cards(
 
 
 def _remote(options: VLOptions, settings: Settings) -> RemoteVL:
-    """By what a server serves: what it reports, or else what the user says of it."""
+    """For the model that a server has: as it reports, or else as the user says."""
     if settings.vl_url is None:
         raise UserError("Set VL_EMBEDDING_URL to the server that embeds sheets (https://HOST/v1).")
     found = reported(base_url=settings.vl_url, api_key=settings.vl_api_key, proxy=settings.proxy)

@@ -22,11 +22,11 @@ from indexer.catalog.system import system_folders
 from indexer.database.connect import Connection
 from indexer.errors import FontError, UserError
 from indexer.fetch.files import FontFiles
+from indexer.functions import Hit
 from indexer.job.ahead import Preparer
 from indexer.job.pending import file_urls
-from indexer.search import Fonts, Hit
+from indexer.search import Fonts
 from indexer.settings import Settings
-from indexer.spaces import SERVING_COLUMN
 
 HITS = 6
 ALPHA = 0.5
@@ -83,7 +83,7 @@ def spread(families: Sequence[Family], limit: int) -> list[Family]:
 
 def page(connection: Connection, settings: Settings, files: FontFiles) -> str:
     """One self-contained HTML document. Raises UserError where there is nothing to search."""
-    models = {leg: spaces.active(connection, leg) for leg in SERVING_COLUMN}
+    models = spaces.serving(connection)
     if not any(models.values()):
         raise UserError("Nothing was indexed, so there is nothing to show. See: indexer status")
     answers = []

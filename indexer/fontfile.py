@@ -163,7 +163,7 @@ def describe(error: Exception, stage: Stage) -> FontError:
     if isinstance(error, MemoryError) or NO_MEMORY in str(error):
         return FontError(stage, "The font needs more memory than is allowed.")
     verb = "read" if stage == "open" else "used"
-    return FontError(stage, f"The font cannot be {verb}: {_reason(error)}.")
+    return FontError(stage, f"The font cannot be {verb}: {_in_words(error)}.")
 
 
 def check_whole(font: TTFont, head: bytes, size: int) -> None:
@@ -193,7 +193,7 @@ def character_map(font: TTFont) -> dict[int, str]:
     return {code: name for code, name in cmap.items() if name not in (".notdef", first)}
 
 
-def _reason(error: Exception) -> str:
+def _in_words(error: Exception) -> str:
     """What libraries say for people is passed on; what Python says about their code is put in words."""
     if isinstance(error, KeyError) and error.args and TABLE.fullmatch(str(error.args[0])):
         return f"its table {str(error.args[0]).strip()} is missing"
@@ -206,3 +206,10 @@ def _reason(error: Exception) -> str:
     if " " not in text:
         return DAMAGED
     return (text[:100] + "…" if len(text) > 100 else text).rstrip(".")
+
+
+def reason(error: Exception) -> str:
+    """What a library says of an error: one line, at most 200 characters, no path of this machine."""
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    text = " ".join(said.split()) or type(error).__name__
+    return (text[:200] + "…" if len(text) > 200 else text).rstrip(".")

@@ -10,124 +10,25 @@ with Fonts() as fonts:
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Literal, Self, TypedDict, Unpack
+from typing import Any, Self
 from uuid import UUID
 
-from pgvector import HalfVector
-from pgvector import Vector as FullVector
-from psycopg import IsolationLevel, sql
-from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
+from psycopg import IsolationLevel
 
 from indexer import choose, spaces, weights
 from indexer.catalog.rows import font_id
-from indexer.database.connect import Connection, Database
+from indexer.database.connect import Database
 from indexer.embed.protocol import Embedder, Query, Vector, only
 from indexer.errors import UserError
+from indexer.functions import Hit, Normalization, match, similar
+from indexer.legs import QueryVector, asked, ranking
 from indexer.settings import Settings
-from indexer.spaces import Leg, Space, padded
+from indexer.spaces import Leg, Space
 from indexer.weights import Fusion
 
 LOG = logging.getLogger(__name__)
-CALL = sql.SQL("select * from public.{function}({arguments})")
-
-Normalization = Literal["raw", "min_max", "z_score"]
-Strategy = Literal["auto", "exact", "index"]
-Exactness = Literal["scanned", "likely", "unproven"]
-
-
-class Options(TypedDict, total=False):
-    """What match_fonts_hybrid has defaults for; sql/0006_match_fonts_hybrid.sql says what they are."""
-
-    query_text: str | None
-    # None, as for fusion and full_text_weight: as deployed for the serving spaces
-    alpha: float | None
-    fusion: Fusion | None
-    candidates: int | None
-    filter: Mapping[str, Any] | None
-    match_offset: int
-    full_text_weight: float | None
-    normalization: Normalization
-    rrf_k: int
-    strategy: Strategy
-
-
-class SimilarOptions(TypedDict, total=False):
-    """What similar_fonts has defaults for."""
-
-    match_count: int
-    alpha: float
-    match_threshold: float | None
-    filter: Mapping[str, Any] | None
-    match_offset: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hit:
-    """One row of the answer.
-
-    Similarities are cosines, and ts_rank for the words; a rank counts from 1 and is None where the
-    leg was not asked so far. `exactness` is of the whole answer.
-    """
-
-    id: UUID
-    name: str
-    category: str | None
-    description: str | None
-    tags: Sequence[str]
-    source: str | None
-    files: Mapping[str, str]
-    score: float
-    text_similarity: float | None
-    text_rank: int | None
-    vl_similarity: float | None
-    vl_rank: int | None
-    full_text_similarity: float | None
-    full_text_rank: int | None
-    exactness: Exactness
-
-
-def match(
-    connection: Connection,
-    *,
-    text: Vector | None,
-    vl: Vector | None,
-    count: int = 10,
-    threshold: float | None = None,
-    **options: Unpack[Options],
-) -> list[Hit]:
-    """The best fonts for a query's vectors and words; shorter vectors than 4096 are padded with zeros.
-
-    Raises psycopg.errors.InvalidParameterValue, with a sentence, for what the function refuses.
-    """
-    return _call(
-        connection,
-        "match_fonts_hybrid",
-        {
-            "query_embedding": FullVector(padded(text)) if text is not None else None,
-            "query_embedding_vl": HalfVector(padded(vl)) if vl is not None else None,
-            "match_threshold": threshold,
-            "match_count": count,
-            **options,
-        },
-    )
-
-
-def similar(connection: Connection, font_id: UUID, **options: Unpack[SimilarOptions]) -> list[Hit]:
-    """The neighbours of a font by what it looks like, or by a mix; raises as `match` does."""
-    return _call(connection, "similar_fonts", {"font_id": font_id, **options})
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Asked:
-    """What a leg made of a query: a vector of the space that serves, or why there is none."""
-
-    space: Space | None
-    vector: Vector | None = None
-    why_not: str | None = None
 
 
 class Fonts:
@@ -202,18 +103,26 @@ class Fonts:
         if given.empty:
             raise UserError('The query is empty. Say what the font looks like: "elegant serif".')
         while True:
-            asked = self._asked(given)
+            serving = spaces.serving(self._connection)
+            embedded = {
+                leg: self._ask(leg, serving[leg], part) for leg, part in asked(given).items()
+            }
             with self._connection.transaction():
-                if any(self._active(leg) != found.space for leg, found in asked.items()):
+                if spaces.serving(self._connection) != serving:
                     continue  # another space began to serve while the query was embedded
-                text, vl = self._vectors(given, asked, alpha)
-                if text is None and vl is None:
+                by = ranking(
+                    given, embedded, serving, words=words,
+                    alpha=weights.serving(self._connection).alpha if alpha is None else alpha,
+                )  # fmt: skip
+                for leg, why in by.why_not.items():
+                    self._say(f"{leg} leg omitted: {why}")
+                if not by.vectors:
                     self._say("No vector is left to rank by, so only words are searched.")
-                    words = 1.0
                 return match(
-                    self._connection, text=text, vl=vl, count=count, threshold=threshold,
-                    query_text=None if words == 0 else given.text, match_offset=offset, filter=filter,
-                    alpha=alpha, full_text_weight=words, fusion=fusion, normalization=normalization,
+                    self._connection, text=by.vectors.get("text"), vl=by.vectors.get("vl"),
+                    count=count, threshold=threshold, query_text=by.query_text, match_offset=offset,
+                    filter=filter, alpha=alpha, full_text_weight=by.full_text_weight, fusion=fusion,
+                    normalization=normalization,
                 )  # fmt: skip
 
     def similar(
@@ -246,7 +155,7 @@ class Fonts:
         query = Query(text=text, image=image, instruction=instruction)
         if query.empty:
             raise UserError("There is nothing to embed: give a text, an image or both.")
-        space = self._active("vl")
+        space = spaces.active(self._connection, "vl")
         if space is None:
             raise UserError(
                 "The database has no vl vectors yet, so there is no model to embed by. "
@@ -254,30 +163,20 @@ class Fonts:
             )
         return only(self._embedder(space).embed_queries([query]))
 
-    def _active(self, leg: Leg) -> Space | None:
-        return spaces.active(self._connection, leg)
-
-    def _asked(self, query: Query) -> dict[Leg, _Asked]:
-        """A picture says nothing to the text leg."""
-        asked: dict[Leg, _Asked] = {"vl": self._ask("vl", query)}
-        if query.text:
-            asked["text"] = self._ask("text", Query(text=query.text))
-        return asked
-
-    def _ask(self, leg: Leg, query: Query) -> _Asked:
-        space = self._active(leg)
+    def _ask(self, leg: Leg, space: Space | None, query: Query) -> QueryVector | UserError:
         if space is None:
             theirs = spaces.foreign_vectors(self._connection, leg)
             why = (
-                f"its vectors are your app's. {choose.KEY_HINT} Then run"
+                f"The {leg} vectors are your app's. {choose.KEY_HINT} Then run"
                 if theirs
-                else "it has no vectors yet. Run"
+                else f"The database has no {leg} vectors yet. Run"
             )
-            return _Asked(space=None, why_not=f"{why}: indexer backfill")
+            return UserError(f"{why}: indexer backfill")
         try:
-            return _Asked(space=space, vector=only(self._embedder(space).embed_queries([query])))
+            vector = only(self._embedder(space).embed_queries([query]))
         except UserError as error:
-            return _Asked(space=space, why_not=str(error))
+            return error
+        return QueryVector(model=space.model, vector=vector)
 
     def _embedder(self, space: Space) -> Embedder:
         """Raises UserError where it cannot be had."""
@@ -288,35 +187,3 @@ class Fonts:
             self._embedders.pop(space.leg).close()
         found = self._embedders[space.leg] = choose.for_queries(space, self._settings)
         return found
-
-    def _vectors(
-        self, query: Query, asked: Mapping[Leg, _Asked], alpha: float | None
-    ) -> tuple[Vector | None, Vector | None]:
-        """Those of the text and the vl leg that may rank. Raises UserError for a picture without one."""
-        for leg, found in asked.items():
-            if found.why_not is not None:
-                if query.image is not None and leg == "vl":
-                    raise UserError(found.why_not)
-                self._say(f"{leg} leg omitted: {found.why_not}")
-        vl = asked["vl"].vector
-        text = asked["text"].vector if "text" in asked else None
-        if text is not None and vl is None:
-            weight = weights.serving(self._connection).alpha if alpha is None else alpha
-            if weight == 0:  # nobody asked for the text leg, and it would be all that ranks
-                self._say("text leg omitted: it has no weight at alpha 0.")
-                text = None
-        return text, vl
-
-
-def _call(connection: Connection, function: str, arguments: Mapping[str, object]) -> list[Hit]:
-    named = [
-        sql.SQL("{} => {}").format(sql.Identifier(name), sql.Placeholder(name))
-        for name in arguments
-    ]
-    statement = CALL.format(function=sql.Identifier(function), arguments=sql.SQL(", ").join(named))
-    values = {
-        name: Jsonb(value) if isinstance(value, Mapping) else value
-        for name, value in arguments.items()
-    }
-    with connection.cursor(row_factory=class_row(Hit)) as cursor:
-        return cursor.execute(statement, values).fetchall()

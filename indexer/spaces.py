@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -42,7 +43,7 @@ REGISTER = """
     on conflict (id) do nothing
 """
 STATE = "select state from font_index.spaces where id = %s"
-ACTIVE = "select identity from font_index.spaces where leg = %s and state = 'active'"
+ACTIVE = "select leg, identity from font_index.spaces where state = 'active'"
 LIST = """
     select s.id, s.leg, s.identity, s.state, s.created_at, count(e.font_id) as fonts
     from font_index.spaces s left join font_index.embeddings e on e.space_id = s.id
@@ -93,6 +94,9 @@ class Space:
         return f"{self.model.name} [{self.id[:12]}]"
 
 
+Serving = Mapping[Leg, Space | None]  # of each leg the active space, whose vectors search compares
+
+
 @dataclass(frozen=True, kw_only=True)
 class SpaceRecord:
     """A row of `indexer spaces`."""
@@ -137,9 +141,13 @@ def register(connection: Connection, space: Space, *, may_serve: bool = True) ->
     return state
 
 
+def serving(connection: Connection) -> Serving:
+    found = {leg: Space.from_identity(identity) for leg, identity in connection.execute(ACTIVE)}
+    return {leg: found.get(leg) for leg in SERVING_COLUMN}
+
+
 def active(connection: Connection, leg: Leg) -> Space | None:
-    row = connection.execute(ACTIVE, [leg]).fetchone()
-    return Space.from_identity(row[0]) if row else None
+    return serving(connection)[leg]
 
 
 def foreign_vectors(connection: Connection, leg: Leg) -> int:

@@ -6,9 +6,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from indexer.errors import FontError
 from indexer.traits import TRAITS_VERSION, Traits
 from indexer.traits.wording import WORDING_VERSION, describe_traits
 
+MAX_CHARACTERS = 100_000  # no model reads as many
 # "Name: Lora. Category: serif. Description: ...": a label stands at the start or after a full stop.
 LABEL = re.compile(r"(?:^|(?<=\. ))(Name|Category|Tags|Appearance|Description): ")
 
@@ -36,6 +38,7 @@ class TextSchema:
         description: str | None,
         traits: Traits | None,
     ) -> str:
+        """The text of a font. Raises FontError (stage "embed") where it is absurdly long."""
         parts = {
             "Name": name,
             "Category": category,
@@ -43,9 +46,16 @@ class TextSchema:
             "Appearance": describe_traits(traits) if self.traits and traits else None,
             "Description": description if self.description else None,
         }
-        return ". ".join(
+        text = ". ".join(
             f"{label}: {value.strip().rstrip('.')}" for label, value in parts.items() if value
         )
+        if len(text) > MAX_CHARACTERS:
+            raise FontError(
+                "embed",
+                f"Its text has more than {MAX_CHARACTERS:,} characters, which no model reads. Shorten "
+                "its description or its tags.",
+            )
+        return text
 
 
 # what the product embeds into fonts.embedding today

@@ -46,7 +46,7 @@ def good(request: dict[str, Any]) -> Answer:
     return 200, {}, {"object": "list", "data": data, "model": request["model"]}
 
 
-def serving(*cards: dict[str, Any]) -> Answer:
+def listing(*cards: dict[str, Any]) -> Answer:
     return 200, {}, {"object": "list", "data": list(cards)}
 
 
@@ -59,7 +59,7 @@ class Service:
 
     def __init__(self) -> None:
         self.scripts: list[Script] = [good]
-        self.models: list[Answer] = [serving({"id": "test-embedding"})]  # likewise
+        self.models: list[Answer] = [listing({"id": "test-embedding"})]  # likewise
         self.lock = threading.Lock()
         self.asked_for_models = 0
         self.requests: list[dict[str, Any]] = []

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 from psycopg.types.json import Jsonb
 
 from eval.fonts.parametric import ParametricFont
@@ -25,8 +24,9 @@ from indexer.fontfile import open_font
 from indexer.serve.http.access import Access
 from indexer.serve.http.app import application
 from indexer.serve.reading import Reader
+from indexer.serve.run import Server, bound
+from indexer.serve.service import Service, ServiceOptions
 from indexer.serve.specimens.specimens import Specimens
-from indexer.serve.vectors.service import Service, ServiceOptions
 from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec
 from indexer.text import PRODUCT
@@ -48,11 +48,8 @@ class Running:
         return self.http.post(path, json=body)
 
 
-Serving = Callable[..., contextlib.AbstractContextManager[Running]]
-
-
 @contextlib.contextmanager
-def serving(
+def service_on(
     database: Database,
     *,
     keys: tuple[str, ...] = (),
@@ -70,14 +67,13 @@ def serving(
     access = Access(keys)
     specimens = Specimens(FontFiles.from_settings(settings, notice=said.append), processes=1)
     app = application(service, specimens, access, settings)
-    config = uvicorn.Config(app, port=0, log_level="warning", access_log=False)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
+    server = Server(app, said.append)
+    listening = bound("127.0.0.1", 0)
+    url = "http://{}:{}".format(*listening.getsockname())
+    thread = threading.Thread(target=server.run, args=([listening],))
     thread.start()
     try:
         until(lambda: server.started or not thread.is_alive())
-        port = server.servers[0].sockets[0].getsockname()[1]
-        url = f"http://127.0.0.1:{port}"
         headers = {"Authorization": f"Bearer {keys[0]}"} if keys else {}
         with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60) as http:
             if ready:
@@ -130,5 +126,5 @@ def filled(database: Database, tmp_path: Path) -> Database:
 
 @pytest.fixture
 def running(filled: Database) -> Iterator[Running]:
-    with serving(filled) as running:
+    with service_on(filled) as running:
         yield running

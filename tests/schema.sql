@@ -1369,6 +1369,21 @@ CREATE TABLE font_index.leases (
 COMMENT ON TABLE font_index.leases IS 'Fonts that a run is working on. Rows, not session locks: they hold through a transaction pooler and expire with a dead worker.';
 
 --
+-- Name: missing_fonts; Type: TABLE; Schema: font_index; Owner: -
+--
+
+CREATE TABLE font_index.missing_fonts (
+    font_id uuid NOT NULL,
+    first_missed_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+--
+-- Name: TABLE missing_fonts; Type: COMMENT; Schema: font_index; Owner: -
+--
+
+COMMENT ON TABLE font_index.missing_fonts IS 'Fonts that are no longer in public.fonts, and when a run first missed them. What stands in embeddings, failures, facts and leases for one is swept by a run a day later at the earliest; one that comes back keeps all of it.';
+
+--
 -- Name: runs; Type: TABLE; Schema: font_index; Owner: -
 --
 
@@ -1564,6 +1579,13 @@ ALTER TABLE ONLY font_index.files
 
 ALTER TABLE ONLY font_index.leases
     ADD CONSTRAINT leases_pkey PRIMARY KEY (space_id, font_id);
+
+--
+-- Name: missing_fonts missing_fonts_pkey; Type: CONSTRAINT; Schema: font_index; Owner: -
+--
+
+ALTER TABLE ONLY font_index.missing_fonts
+    ADD CONSTRAINT missing_fonts_pkey PRIMARY KEY (font_id);
 
 --
 -- Name: runs runs_pkey; Type: CONSTRAINT; Schema: font_index; Owner: -

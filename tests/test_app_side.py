@@ -1,4 +1,4 @@
-"""The two files of sql/README.md that an app copies, run: against PostgREST, and `indexer serve` as it is,
+"""The programs of sql/README.md that an app copies, run: against PostgREST, and `indexer serve` as it is,
 stopped, and gone.
 """
 
@@ -51,6 +51,7 @@ GENERATED = """
       public: { Tables: Nothing; Views: Nothing; Functions: Nothing; Enums: Nothing; CompositeTypes: Nothing };
     };
 """
+SHARED = "vectors.ts"
 ROUTE = "app/api/search/route.ts"
 FUNCTION = "supabase/functions/search/index.ts"
 PLATFORM = "https://project.supabase.example"
@@ -159,12 +160,20 @@ def project(npm_packages: NpmPackages, tmp_path_factory: pytest.TempPathFactory)
         "lib/fontsight.ts": types,
         "supabase/functions/_shared/database.types.ts": GENERATED,
         "supabase/functions/_shared/fontsight.ts": types,
+        "lib/vectors.ts": written(SHARED),
+        "supabase/functions/_shared/vectors.ts": written(SHARED),
         ROUTE: written(ROUTE),
         FUNCTION: written(FUNCTION),
     }.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(content, "utf-8")
     subprocess.run(["node", folder / "node_modules/typescript/bin/tsc", "-p", folder], check=True)
+    # what Next.js makes of @/lib
+    library = folder / "compiled/lib"
+    package = {"type": "module", "exports": {"./*": "./*.js"}}
+    (library / "package.json").write_text(json.dumps(package), "utf-8")
+    (folder / "compiled/node_modules/@").mkdir(parents=True)
+    (folder / "compiled/node_modules/@/lib").symlink_to(library)
     return folder
 
 

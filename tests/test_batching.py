@@ -62,10 +62,11 @@ class Gated(Embedder):
             raise EmbedderUnavailable("The card is gone.")
         if "poison" in texts:
             raise ValueError("nobody foresaw this")
-        return [
+        found = [
             UserError("no word") if text == "unknown" else normalised(np.array([1.0, len(text)]))
             for text in texts
         ]
+        return found[1:] if "forgotten" in texts else found
 
     def _wait(self, texts: list[str]) -> None:
         self.calls.append(texts)
@@ -191,6 +192,39 @@ def test_one_that_the_embedder_refuses_is_no_fault_of_the_others() -> None:
     run(work)
 
 
+@pytest.mark.parametrize("trouble", ["down", "poison", "forgotten"])
+def test_after_trouble_the_next_are_answered(trouble: str) -> None:
+    async def work(batcher: Batcher, embedder: Gated) -> None:
+        embedder.gate.release(100)
+        for _ in range(2 * batching.QUERY_CALLS):  # as often as would end all that work
+            (failed,) = await asyncio.gather(*ask(batcher, trouble), return_exceptions=True)
+            assert isinstance(failed, EmbedderUnavailable | ValueError)
+        (vector,) = await asyncio.wait_for(asyncio.gather(*ask(batcher, "serif")), 5)
+        assert np.allclose(vector, normalised(np.array([1.0, 5.0])))
+
+    run(work)
+
+
+def test_what_is_tried_again_alone_is_not_computed_for_one_who_has_left() -> None:
+    async def work(batcher: Batcher, embedder: Gated) -> None:
+        running = ask(batcher, "a")
+        await called(embedder)
+        running += ask(batcher, "b")
+        await called(embedder)
+        poison, gone, stays = ask(batcher, "poison", "gone", "stays")
+        await asyncio.sleep(0)
+        embedder.gate.release(2)
+        await called(embedder)  # all three, of which one spoils the call
+        gone.cancel()
+        await asyncio.sleep(0)
+        embedder.gate.release(10)
+        await asyncio.gather(*running, stays)
+        with pytest.raises(ValueError, match="foresaw"):
+            await poison
+
+    assert run(work).calls[3:] == [["poison"], ["stays"]]
+
+
 def test_queries_overtake_documents() -> None:
     async def work(batcher: Batcher, embedder: Gated) -> None:
         documents = [
@@ -259,6 +293,25 @@ def test_a_vector_is_computed_once_and_the_oldest_is_forgotten(
 
     asyncio.run(main())
     assert embedder.calls == [["a"], ["b"], ["c"], ["b"], ["a"]]
+
+
+def test_at_the_end_nobody_waits_whose_call_was_to_be_tried_again() -> None:
+    embedder = Gated()
+
+    async def main() -> None:
+        batcher = Batcher(embedder, "vl", Metrics())
+        batcher.start()
+        tasks = ask(batcher, "poison", "b", "c")
+        await called(embedder)
+        embedder.gate.release()
+        await called(embedder)  # the first of them, alone
+        await batcher.close()
+        embedder.gate.release(10)
+        for task in tasks:
+            with pytest.raises(EmbedderUnavailable, match="Try again"):
+                await asyncio.wait_for(task, 1)
+
+    asyncio.run(main())
 
 
 def test_at_the_end_nobody_is_left_waiting() -> None:

@@ -150,7 +150,7 @@ def test_the_products_text_vectors_are_not_mixed_with_offline_ones(
         3,
     )
     found = indexer("search", "bold serif")
-    assert "text leg omitted: its vectors are your app's" in found.stderr
+    assert "text leg omitted: The text vectors are your app's" in found.stderr
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ from indexer.embed.protocol import Model
 from indexer.settings import Settings
 from indexer.spaces import Space
 from tests.fix_postgrest import until
-from tests.fix_service import serving
+from tests.fix_service import service_on
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "indexer/deploy"
@@ -147,12 +147,12 @@ class TestImage:
 
 class TestHealthOfAContainer:
     def test_a_service_that_answers_is_in_order(self, filled: Database) -> None:
-        with serving(filled) as running:
+        with service_on(filled) as running:
             assert healthcheck.look(httpx.URL(running.url).port or 0) is None
 
     def test_one_that_waits_for_the_first_backfill_too(self, database: Database) -> None:
-        with serving(database, ready=False) as running:
-            until(lambda: running.service.state == "failed")
+        with service_on(database, ready=False) as running:
+            until(lambda: running.service.embedders.state == "failed")
             health = httpx.get(f"{running.url}/health", trust_env=False)
             assert (health.status_code, health.json()["serving_model"]) == (503, None)
             assert healthcheck.look(httpx.URL(running.url).port or 0) is None
@@ -163,8 +163,8 @@ class TestHealthOfAContainer:
             spaces.register(
                 connection, Space(leg="vl", model=model, sheet_spec=None, text_schema=None)
             )
-        with serving(database, ready=False) as running:
-            until(lambda: running.service.state == "failed")
+        with service_on(database, ready=False) as running:
+            until(lambda: running.service.embedders.state == "failed")
             wrong = healthcheck.look(httpx.URL(running.url).port or 0)
         assert wrong
         assert wrong.startswith(

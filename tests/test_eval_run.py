@@ -26,7 +26,7 @@ from eval.runs.ranking import rank_candidate
 from eval.runs.record import VARIANTS, Run, Variant
 from eval.runs.variants import Singles, own_singles, prepare_own, prepare_served, served_singles
 from eval.scores.results import METRICS, Results, results
-from indexer import search, spaces
+from indexer import functions, spaces
 from indexer.database.connect import Connection, Database
 from indexer.embed.measured.embedder import MeasuredTraits
 from indexer.embed.ngrams import HashedNgrams
@@ -306,7 +306,9 @@ def test_a_candidate_ranks_as_match_fonts_hybrid_does_to_the_last_digit(
     )
     for query in here.dataset.queries:
         vector = MeasuredTraits().embed_query(query.text)
-        served = search.match(connection, text=None, vl=vector, count=50, alpha=0, strategy="exact")
+        served = functions.match(
+            connection, text=None, vl=vector, count=50, alpha=0, strategy="exact"
+        )
         candidate = rank_candidate(connection, copy, vector, 50)
         assert list(candidate.items()) == [(hit.name, hit.score) for hit in served]
     assert "Toy E1" not in rank_candidate(connection, copy, vector, 200)

@@ -44,7 +44,7 @@ from indexer.job.facts import fill_facts
 from indexer.job.pending import Selection, pending
 from indexer.job.revalidate import revalidate
 from indexer.job.run import index
-from indexer.job.store import tidy
+from indexer.job.sweep import sweep
 from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec
 from indexer.text import LIGHT
@@ -506,5 +506,9 @@ def test_bookkeeping_of_deleted_fonts_is_swept(connection: Connection, files: Fo
     insert(connection, "Gone")
     fill_facts(connection, files, no_preparer, say=pytest.fail)
     connection.execute("delete from fonts")
-    tidy(connection)
+    sweep(connection)
+    connection.execute(
+        "update font_index.missing_fonts set first_missed_at = now() - interval '1 day'"
+    )
+    sweep(connection)
     assert connection.execute("select count(*) from font_index.facts").fetchone() == (0,)

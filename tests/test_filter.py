@@ -14,7 +14,7 @@ from pgvector import HalfVector
 from psycopg.types.json import Jsonb
 
 from indexer.database.connect import Connection
-from indexer.search import match, similar
+from indexer.functions import match, similar
 from indexer.spaces import padded
 from indexer.traits import Traits
 from tests.fix_crowd import Crowd

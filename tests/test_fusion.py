@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexer.database.connect import Connection
-from indexer.search import Hit, Normalization, match
+from indexer.functions import Hit, Normalization, match
 from indexer.spaces import padded
 from indexer.weights import Fusion
 from tests.fix_crowd import DIMENSION, FONTS, Crowd, Floats, unit

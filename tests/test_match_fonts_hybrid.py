@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from indexer.database.connect import Connection
-from indexer.search import Hit, match
+from indexer.functions import Hit, match
 from tests.fix_rows import DIMENSION, add, axis
 
 

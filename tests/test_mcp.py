@@ -23,7 +23,7 @@ from indexer.database.connect import Database
 from indexer.embed.measured.embedder import MeasuredTraits
 from indexer.embed.ngrams import HashedNgrams
 from indexer.fontfile import open_font
-from indexer.search import match
+from indexer.functions import match
 from indexer.sheet.render import render_sheet
 from tests.fix_mcp import COMMAND, Assistant, converse, environment
 from tests.fix_service import fill

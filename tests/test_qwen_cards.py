@@ -118,16 +118,6 @@ def test_queries_of_a_call_stand_in_their_places(two: Cards, checkpoint_folder: 
 
 
 @pytest.mark.slow
-def test_cards_say_how_long_a_document_takes(two: Cards) -> None:
-    assert two.seconds_per_document is None
-    begin = time.perf_counter()
-    two.embed_documents(DOCUMENTS)
-    taken = time.perf_counter() - begin
-    assert two.seconds_per_document is not None
-    assert 0 < two.seconds_per_document * len(DOCUMENTS) <= taken
-
-
-@pytest.mark.slow
 def test_closing_ends_the_processes_and_the_calls_that_wait(
     two: Cards, checkpoint_folder: Path
 ) -> None:

@@ -45,7 +45,7 @@ def shared(checkpoint_folder: Path, said: list[str]) -> Iterator[Cards]:
 @pytest.fixture
 def two(shared: Cards) -> Cards:
     """Both up."""
-    until(lambda: len(shared._pool.up) == 2)
+    until(lambda: sum(card.process is not None for card in shared._pool.left) == 2)
     return shared
 
 
@@ -120,7 +120,7 @@ def test_a_card_that_dies_loses_nothing_and_comes_back(two: Cards, said: list[st
             assert np.allclose(stacked(answer.result(60)), expected, atol=2e-5)
     assert "ended (exit code -9). It is started again in 0 s." in said[0]
     assert two.parallel == 6
-    until(lambda: len(two._pool.up) == 2)
+    until(lambda: sum(card.process is not None for card in two._pool.left) == 2)
 
 
 def test_queries_go_on_while_a_card_is_gone(two: Cards) -> None:

@@ -61,11 +61,13 @@ def test_without_a_card_the_run_stops_with_a_sentence(
     shutil.copytree(checkpoint_folder, folder)
     with Cards(plan(folder, "cpu", "cpu", first_pause=0.1, starts=2)) as cards:
         cards.start()
+        assert cards.given_up is None
         (folder / "model.safetensors").write_bytes(b"no weights")
         for process in processes():
             os.kill(process.pid, signal.SIGKILL)
         with pytest.raises(EmbedderUnavailable, match=r"No card is left to embed with\. tiny"):
             cards.embed_documents(DOCUMENTS)
+        assert cards.given_up and cards.given_up.startswith("tiny")
 
 
 def test_a_card_that_hangs_is_ended_and_its_work_done_again(

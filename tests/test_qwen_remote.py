@@ -19,7 +19,7 @@ from indexer.embed.protocol import Document
 from indexer.embed.qwen.checkpoint import find
 from indexer.embed.qwen.model import Qwen3VL
 from indexer.embed.service.sheets import RemoteVL, reported
-from tests.fix_embedding_service import Answer, Service, serving
+from tests.fix_embedding_service import Answer, Service, listing
 from tests.fix_qwen import sheet
 
 pytestmark = pytest.mark.model
@@ -49,7 +49,7 @@ def remote(service: Service, here: Qwen3VL) -> Iterator[RemoteVL]:
         assert isinstance(vector, np.ndarray)
         return 200, {}, {"data": [{"index": 0, "embedding": vector.tolist()}]}
 
-    service.models = [serving({"id": "served", "space_model": asdict(here.model)})]
+    service.models = [listing({"id": "served", "space_model": asdict(here.model)})]
     service.scripts = [answer]
     with RemoteVL(base_url=service.url, api_key=None, model=here.model) as client:
         yield client

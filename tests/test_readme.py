@@ -20,7 +20,7 @@ from eval.fonts.parametric import ParametricFont
 from indexer.cli import main
 from indexer.database.connect import Database
 from indexer.settings import Settings
-from tests.fix_embedding_service import Service, serving
+from tests.fix_embedding_service import Service, listing
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -81,7 +81,7 @@ def test_the_commands_of_the_readme_work_in_its_order(
     from indexer.embed.qwen.checkpoint import find
 
     model = find(str(checkpoint_folder)).model()
-    service.models = [serving({"id": model.name, "space_model": asdict(model)})]
+    service.models = [listing({"id": model.name, "space_model": asdict(model)})]
     fonts = tmp_path / "fonts"
     fonts.mkdir()
     (fonts / "font.ttf").write_bytes(ParametricFont().build())

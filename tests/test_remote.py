@@ -31,8 +31,8 @@ from tests.fix_embedding_service import (
     Service,
     asked,
     good,
+    listing,
     numbers_of,
-    serving,
 )
 
 KEY = "sk-or-v1-0123456789abcdef"
@@ -47,8 +47,8 @@ WANTED = Model(
     query_instruction=QUERY_INSTRUCTION,
     pooled_token=151643,
 )
-OURS = serving({"id": "vl", "space_model": asdict(WANTED)})
-VLLM = serving({"id": WANTED.name, "object": "model", "owned_by": "vllm", "root": WANTED.name})
+OURS = listing({"id": "vl", "space_model": asdict(WANTED)})
+VLLM = listing({"id": WANTED.name, "object": "model", "owned_by": "vllm", "root": WANTED.name})
 
 
 @pytest.fixture(autouse=True)
@@ -321,7 +321,7 @@ def test_a_server_of_another_identity_is_refused_before_anything_is_embedded(
     service: Service, client: RemoteVL, field: str, theirs: object, ours: object
 ) -> None:
     service.models = [
-        serving({"id": WANTED.name, "space_model": {**asdict(WANTED), field: theirs}})
+        listing({"id": WANTED.name, "space_model": {**asdict(WANTED), field: theirs}})
     ]
     for call in (
         lambda: client.start(1),
@@ -340,7 +340,7 @@ def test_a_server_of_another_identity_is_refused_before_anything_is_embedded(
 def test_among_several_identities_the_one_wanted_is_used(service: Service) -> None:
     other = asdict(replace(WANTED, revision="older"))
     service.models = [
-        serving(
+        listing(
             {"id": "reranker"},
             {"id": "old", "space_model": other},
             {"id": "new", "space_model": asdict(WANTED)},
@@ -371,7 +371,7 @@ def test_among_several_identities_the_one_wanted_is_used(service: Service) -> No
 def test_an_identity_that_is_not_understood_is_not_believed(
     service: Service, client: RemoteVL, identity: object
 ) -> None:
-    service.models = [serving({"id": "vl", "space_model": identity})]
+    service.models = [listing({"id": "vl", "space_model": identity})]
     with pytest.raises(EmbedderUnavailable, match="not understood here"):
         client.start(1)
 
@@ -382,7 +382,7 @@ def test_an_identity_that_is_not_understood_is_not_believed(
 def test_of_a_server_that_tells_names_the_name_decides(
     service: Service, client: RemoteVL, card: dict[str, Any]
 ) -> None:
-    service.models = [serving({"id": "another", "root": "another/model"}, card)]
+    service.models = [listing({"id": "another", "root": "another/model"}, card)]
     client.embed_query("round")
     # the first is to see the model's own dimension
     assert [request["model"] for request in service.requests] == [card["id"]] * 2
@@ -392,10 +392,10 @@ def test_of_a_server_that_tells_names_the_name_decides(
 def test_a_server_without_the_model_is_refused_and_what_it_serves_is_listed(
     service: Service, client: RemoteVL
 ) -> None:
-    service.models = [serving({"id": "qwen3-8b"}, {"id": "bge-m3", "root": "BAAI/bge-m3"})]
+    service.models = [listing({"id": "qwen3-8b"}, {"id": "bge-m3", "root": "BAAI/bge-m3"})]
     with pytest.raises(EmbedderUnavailable, match=f"serves qwen3-8b, bge-m3, not {WANTED.name}"):
         client.start(1)
-    service.models = [serving()]
+    service.models = [listing()]
     with pytest.raises(EmbedderUnavailable, match="serves nothing, not"):
         client.start(1)
 
@@ -415,7 +415,7 @@ def test_a_server_that_does_not_say_what_it_serves_cannot_be_checked(
 def test_a_server_is_asked_once_what_it_serves_and_again_after_a_failure(
     service: Service, client: RemoteVL
 ) -> None:
-    service.models = [serving({"id": "loading"}), OURS]
+    service.models = [listing({"id": "loading"}), OURS]
     with pytest.raises(EmbedderUnavailable, match="serves loading"):
         client.start(1)
     with ThreadPoolExecutor(4) as threads:
@@ -466,7 +466,7 @@ def test_what_a_server_reports_can_be_asked_before_there_is_a_space(service: Ser
     service.models = [VLLM]
     assert ask() is None
     both = [{"id": str(n), "space_model": asdict(replace(WANTED, dimension=n))} for n in (4, 8)]
-    service.models = [serving(*both)]
+    service.models = [listing(*both)]
     with pytest.raises(EmbedderUnavailable, match="several models"):
         ask()
     service.models = [(404, {}, b"")]
@@ -516,7 +516,7 @@ def test_the_key_shows_nowhere(
 def test_a_key_in_place_of_a_name_is_not_shown(
     service: Service, client: RemoteVL, card: dict[str, Any]
 ) -> None:
-    service.models = [serving(card)]
+    service.models = [listing(card)]
     with pytest.raises(EmbedderUnavailable) as caught:
         client.start(1)
     assert KEY not in str(caught.value)

@@ -20,7 +20,8 @@ from indexer.embed.measured.embedder import MeasuredTraits
 from indexer.embed.ngrams import HashedNgrams
 from indexer.embed.protocol import Embedder
 from indexer.errors import UserError
-from indexer.search import Fonts, match
+from indexer.functions import match
+from indexer.search import Fonts
 from indexer.settings import Settings
 from indexer.spaces import Space
 from tests.fix_cli import runner
@@ -109,7 +110,7 @@ def test_spelling_does_not_rank_where_only_looks_shall_count(filled: Database) -
     said: list[str] = []
     with Fonts(filled.conninfo, say=said.append) as fonts:
         assert fonts.search("xyzzy", alpha=0) == []
-        assert "text leg omitted: it has no weight at alpha 0." in said
+        assert "text leg omitted: It has no weight at alpha 0." in said
         assert "only words are searched" in said[-1]
         # what has the words may be found by them
         assert fonts.search("Family 3 xyzzy", alpha=0)[0].name == "Family 3"

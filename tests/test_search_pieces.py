@@ -17,7 +17,7 @@ from pgvector import HalfVector, Vector
 from psycopg.types.json import Jsonb
 
 from indexer.database.connect import Connection
-from indexer.search import match
+from indexer.functions import match
 from indexer.spaces import padded
 from indexer.traits import Traits
 from tests.fix_crowd import Crowd

@@ -29,15 +29,16 @@ from indexer.embed.protocol import Understanding, normalised
 from indexer.embed.service import announcement
 from indexer.embed.service.sheets import RemoteVL, reported
 from indexer.errors import UserError
-from indexer.search import match
-from indexer.serve import reading
+from indexer.functions import match
+from indexer.serve import reading, serving_spaces
 from indexer.serve.http.access import Access
+from indexer.serve.http.routes import health
 from indexer.serve.refusals import Refusal
-from indexer.serve.vectors import service
+from indexer.serve.search.schema import SearchAnswer
 from indexer.settings import Settings
 from indexer.spaces import padded
 from tests.fix_postgrest import until
-from tests.fix_service import KEY, Running, fill, serving
+from tests.fix_service import KEY, Running, fill, service_on
 from tests.fix_visitors import hide
 
 QUERY = "high contrast serif"
@@ -75,31 +76,41 @@ def test_the_sidecar_gets_vectors_cut_to_a_dimension(running: Running) -> None:
 
 
 def test_the_sidecars_default_dimension_does_not_reach_the_app(filled: Database) -> None:
-    with serving(filled, sidecar_dimension=128) as running:
+    with service_on(filled, sidecar_dimension=128) as running:
         assert len(running.post("/embed", texts=[QUERY]).json()["embeddings"][0]) == 128
         assert running.http.get("/health").json()["embedding_dim"] == 128
         assert np.allclose(running.post("/embed", text=QUERY).json()["embedding"], padded(VECTOR))
 
 
 def test_more_dimensions_than_the_model_has_are_refused(filled: Database) -> None:
-    with serving(filled, sidecar_dimension=384, ready=False) as running:
+    with service_on(filled, sidecar_dimension=384, ready=False) as running:
         until(lambda: running.http.get("/health").json()["status"] == "failed")
         notice = running.http.get("/health").json()["notice"]
         assert notice == "--dim 384 is more than the 256 dimensions of measured-traits."
 
 
+def test_what_is_wrong_is_told_in_full_to_who_has_a_key(filled: Database) -> None:
+    with service_on(filled, keys=(KEY,), sidecar_dimension=384, ready=False) as running:
+        until(lambda: running.http.get("/health").json()["status"] == "failed")
+        assert "--dim 384" in running.http.get("/health").json()["notice"]
+        stranger = httpx.get(f"{running.url}/health", trust_env=False)
+        assert stranger.status_code == 503
+        assert stranger.json()["notice"] == health.NOT_LOADED
+        assert any("--dim 384" in line for line in running.said)
+
+
 def test_health_says_what_embeds(running: Running) -> None:
-    health = running.http.get("/health").json()
+    told = running.http.get("/health").json()
     assert {
         "status": "ok", "embedding_model": "measured-traits", "reranker_model": None,
         "embedding_loaded": True, "reranker_loaded": False, "device": "cpu", "embedding_dim": 256,
-    }.items() <= health.items()  # fmt: skip
+    }.items() <= told.items()  # fmt: skip
 
 
 def test_without_a_model_it_says_so_and_searches_by_words(database: Database) -> None:
     with database.open() as connection:
         connection.execute("insert into fonts (name, tags) values ('Lora', '{latin}')")
-    with serving(database, ready=False) as running:
+    with service_on(database, ready=False) as running:
         while running.http.get("/health").json()["status"] == "loading":
             time.sleep(0.05)
         health = running.http.get("/health")
@@ -222,6 +233,8 @@ def test_a_search_is_the_functions_answer_and_says_why(running: Running, filled:
     assert [phrase["phrase"] for phrase in found["understood"]] == ["high contrast", "serif"]
     assert found["milliseconds"]["rpc"] > 0
     reasons = {reason["trait"]: reason for reason in found["fonts"][0]["why"]}
+    parts = {**found["milliseconds"]}
+    assert parts.pop("total") == pytest.approx(sum(parts.values()), abs=0.03)  # they are rounded
     assert reasons["contrast"]["phrase"] == "high contrast"
     assert reasons["contrast"]["value"] == pytest.approx(
         found["fonts"][0]["traits"]["contrast"], abs=0.001
@@ -298,7 +311,7 @@ def test_a_row_that_others_wrote_oddly_spoils_no_answer(filled: Database, odd: s
         (font,) = connection.execute(
             f"update public.fonts set {odd} where name = 'Family 1' returning id"
         ).fetchone() or (None,)
-    with serving(filled) as running:  # which searches before it says that it is ready
+    with service_on(filled) as running:  # which searches before it says that it is ready
         for asked in ({}, {"query": "high contrast serif family"}):
             found = running.post("/search", **asked)
             assert found.status_code == 200
@@ -332,7 +345,11 @@ def test_without_a_query_fonts_stand_by_name(running: Running) -> None:
     ("body", "status", "says"),
     [
         ({"query": "serif", "filter": {"colour": "red"}}, 400, "unknown key: colour.* There are"),
-        ({"similar_to": "00000000-0000-0000-0000-000000000000"}, 400, "font"),
+        (
+            {"similar_to": "00000000-0000-0000-0000-000000000000"},
+            404,
+            "^There is no font with the id",
+        ),
         ({"query": "x" * 2000}, 422, "query: String should have at most 1000 characters"),
         ({"query": "serif", "limit": 1000}, 422, "limit"),
         ({"query": "serif", "typo": 1}, 422, "typo: Extra inputs are not permitted"),
@@ -347,6 +364,39 @@ def test_a_bad_request_gets_a_sentence(
     assert answer.status_code == status, answer.text
     assert re.search(says, answer.json()["error"]["message"])
     assert "x" * 101 not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "says"),
+    [
+        ("/embed", {"txt": "a"}, "txt: Extra inputs are not permitted."),
+        ("/embed", {"text": 1}, "text: Input should be a valid string."),
+        ("/embed", {"texts": ["a"], "dimension": 0},
+         "dimension: Input should be greater than or equal to 1."),
+        ("/embed", {"texts": ["a", 1]}, "texts.1: Input should be a valid string."),
+        ("/embed", [], "the body: Input should be a valid dictionary or object to extract fields from."),
+        ("/txt/embed", {}, "input: Field required."),
+        ("/txt/embed", {"input": 1}, "input: Input should be a valid string, or Input should be a valid list."),
+        ("/v1/embeddings", {"model": "m", "messages": [{"role": "user", "content": [{"type": "x"}]}]},
+         "messages.0.content: Input should be a valid string; "
+         "messages.0.content.0.type: Input should be 'text' or 'image_url'."),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_told_by_the_keys_that_were_sent(
+    running: Running, path: str, body: object, says: str
+) -> None:
+    message = running.http.post(path, json=body).json()["error"]["message"]
+    assert message == f"The request is not valid. {says}"
+
+
+def test_a_body_that_is_not_declared_as_json_is_not_read_as_such(running: Running) -> None:
+    """As a page of another site sends it, which need not ask for that."""
+    for headers in ({}, {"Content-Type": "text/plain"}):
+        answer = running.http.post("/embed", content=b'{"text": "bold"}', headers=headers)
+        assert answer.status_code == 415
+        assert "Content-Type: application/json" in answer.json()["error"]["message"]
+    broken = running.http.post("/embed", content=b'{"text": ', headers=JSON)
+    assert broken.json()["error"]["message"] == "The body of the request is not JSON."
 
 
 def test_another_model_than_the_serving_one_embeds_but_does_not_search(
@@ -384,7 +434,7 @@ def test_a_text_space_that_is_switched_is_followed(running: Running, filled: Dat
 
 
 def test_a_key_is_needed_where_there_are_keys(filled: Database) -> None:
-    with serving(filled, keys=(KEY, "another-key-of-these-tests")) as running:
+    with service_on(filled, keys=(KEY, "another-key-of-these-tests")) as running:
         for key, status in [(KEY, 200), ("another-key-of-these-tests", 200), ("wrong" * 5, 401)]:
             headers = {"Authorization": f"Bearer {key}"}
             answer = running.http.post("/embed", json={"text": QUERY}, headers=headers)
@@ -412,7 +462,7 @@ def test_a_key_is_needed_where_there_are_keys(filled: Database) -> None:
 def test_without_a_key_no_more_than_a_key_is_read(filled: Database) -> None:
     """Or strangers would have the service keep and parse what they send, before it asks who they are."""
     with (
-        serving(filled, keys=(KEY,)) as running,
+        service_on(filled, keys=(KEY,)) as running,
         httpx.Client(base_url=running.url, trust_env=False, timeout=5) as stranger,
     ):
         host, port = running.url.removeprefix("http://").split(":")
@@ -449,7 +499,7 @@ def test_other_origins_are_let_in_by_setting_alone(filled: Database) -> None:
         "Origin": "https://app.example", "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "content-type",
     }  # fmt: skip
-    with serving(filled, serve_origins="https://app.example") as running:
+    with service_on(filled, serve_origins="https://app.example") as running:
         allowed = running.http.options("/search", headers=asked)
         assert allowed.headers["access-control-allow-origin"] == "https://app.example"
         other = running.http.options("/search", headers={**asked, "Origin": "https://evil.example"})
@@ -495,7 +545,7 @@ def test_a_picture_that_would_explode_is_refused(running: Running) -> None:
 def test_pictures_on_private_addresses_are_refused_even_where_addresses_are_allowed(
     filled: Database,
 ) -> None:
-    with serving(filled, serve_remote_images=True) as running:
+    with service_on(filled, serve_remote_images=True) as running:
         answer = running.post("/embed", image=f"{running.url}/health")
         assert answer.status_code == 422
         assert "private" in answer.json()["error"]["message"]
@@ -616,8 +666,8 @@ def test_a_database_that_hangs_holds_up_nothing_else(
         assert running.post("/img/embed", input="no picture").status_code == 422
         assert running.post("/txt/embed", input="bold").status_code == 200
         assert time.monotonic() - began < 1.5
-        monkeypatch.setattr(service, "FRESH_SECONDS", 0)
-        monkeypatch.setattr(service, "MOMENT_SECONDS", 0.1)
+        monkeypatch.setattr(serving_spaces, "FRESH_SECONDS", 0)
+        monkeypatch.setattr(serving_spaces, "MAX_WAIT_SECONDS", 0.1)
         health = running.http.get("/health")
         assert (health.status_code, health.json()["status"]) == (200, "ok")
         assert "did not answer in time" in health.json()["notice"]
@@ -635,7 +685,7 @@ def test_a_hidden_font_is_found_by_no_search(visited: Database, tmp_path: Path) 
     with visited.open() as connection:
         row = connection.execute("select id::text from fonts where name = 'Family 1'").fetchone()
     assert row is not None
-    with serving(visited) as running:
+    with service_on(visited) as running:
         bodies: list[dict[str, object]] = [
             {"query": QUERY}, {"query": "family 1", "alpha": 0}, {"query": QUERY, "alpha": 1}, {},
         ]  # fmt: skip
@@ -648,7 +698,7 @@ def test_a_hidden_font_is_found_by_no_search(visited: Database, tmp_path: Path) 
         with visited.open() as connection:
             hide(connection, "Family 1")
         assert all(found and "Family 1" not in found for found in names())
-        assert running.post("/search", similar_to=row[0]).status_code == 400
+        assert running.post("/search", similar_to=row[0]).status_code == 404
         assert running.service.reader.role == "anon"
 
 
@@ -674,11 +724,17 @@ def test_the_provider_block_of_the_docs_works(running: Running) -> None:
 
 
 def test_the_search_of_the_docs_works(running: Running) -> None:
-    found = re.search(r"-d '(\{.*?\})'\n", GUIDE)
+    bodies = re.findall(r"-d '(\{.*?\})'\n", GUIDE)
+    assert len(bodies) == 2
+    for body in bodies:
+        answer = running.http.post("/search", content=body, headers=JSON)
+        assert answer.status_code == 200
+        assert answer.json()["fonts"]
+    found = re.search(r"```json\n(.*?)```", GUIDE, re.DOTALL)
     assert found
-    answer = running.http.post("/search", content=found[1], headers=JSON)
-    assert answer.status_code == 200
-    assert answer.json()["fonts"]
+    example = json.loads(found[1])
+    assert SearchAnswer.model_validate(example).model_dump(mode="json") == example
+    assert example["milliseconds"].keys() == answer.json()["milliseconds"].keys()
 
 
 def test_the_docs_name_every_route_and_variable(running: Running) -> None:

@@ -29,7 +29,7 @@ from indexer.embed.service.sheets import RemoteVL
 from indexer.errors import UserError
 from indexer.settings import Settings
 from tests.fix_qwen import sheet
-from tests.fix_service import KEY, Running, serving
+from tests.fix_service import KEY, Running, service_on
 
 pytestmark = pytest.mark.model
 
@@ -43,7 +43,7 @@ def here(checkpoint_folder: Path) -> Qwen3VL:
 @pytest.fixture
 def running(database: Database, checkpoint_folder: Path) -> Iterator[Running]:
     vl = VLOptions(embedder=str(checkpoint_folder), devices="cpu,cpu", share=False)
-    with serving(database, vl=vl, keys=(KEY,)) as running:
+    with service_on(database, vl=vl, keys=(KEY,)) as running:
         yield running
 
 

@@ -76,18 +76,18 @@ def test_it_serves_until_it_is_told_to_stop(
 ) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with process(filled, tmp_path, "--port", str(port), FONTSIGHT_SERVE_KEYS=KEY) as serving:
-        until(lambda: answers(url) or serving.poll() is not None, 60)
+    with process(filled, tmp_path, "--port", str(port), FONTSIGHT_SERVE_KEYS=KEY) as service:
+        until(lambda: answers(url) or service.poll() is not None, 60)
         (announced,) = announcement.found(tmp_path)
         assert announced.base_url == f"{url}/v1"
         headers = {"Authorization": f"Bearer {announced.token}"}
         asked = {"text": "a secretive serif"}
         found = httpx.post(f"{url}/embed", json=asked, headers=headers, trust_env=False)
         assert len(found.json()["embedding"]) == 4096
-        serving.send_signal(number)
-        assert serving.wait(20) == 0
-        assert serving.stderr
-        said = serving.stderr.read()
+        service.send_signal(number)
+        assert service.wait(20) == 0
+        assert service.stderr
+        said = service.stderr.read()
     assert announcement.found(tmp_path) == []
     assert f"Serving on {url}" in said
     assert "Traceback" not in said

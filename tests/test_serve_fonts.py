@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import os
 import signal
@@ -34,16 +35,17 @@ from indexer.fetch.cache import FileCache
 from indexer.fetch.files import FetchedFile, FontFiles
 from indexer.fetch.folders import FontFolders
 from indexer.fontfile import NO_RAQM, open_font
+from indexer.machine import stopped
 from indexer.serve.http import errors
 from indexer.serve.http.routes.facets import facets_router
 from indexer.serve.http.routes.fonts import fonts_router
 from indexer.serve.reading import Reader
 from indexer.serve.search import facets
 from indexer.serve.search.columns import Columns
+from indexer.serve.service import Service, ServiceOptions
 from indexer.serve.specimens import fetching, specimens
 from indexer.serve.specimens.opened import Face
 from indexer.serve.specimens.specimens import Specimens, Wanted
-from indexer.serve.vectors.service import Service, ServiceOptions
 from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec, render_sheet
 from tests.fix_visitors import HIDDEN, hide
@@ -483,6 +485,9 @@ def test_files_that_nobody_can_have_are_no_fault_of_the_font(visited: Database, 
         )
     with Specimens(slow, processes=1) as made, page(visited, made) as shown:
         assert shown.refused(f"/fonts/{font_id}/sheet", 503) == "npm is not installed."
+        slow.error = stopped(OSError(errno.ENOSPC, "No space left on device", "/var/cache/x"))
+        said = shown.refused(f"/fonts/{font_id}/sheet", 503)
+        assert "No space left on device" in said and "/var/cache" not in said
         slow.error = None
 
 
@@ -568,7 +573,7 @@ def test_a_filter_is_checked_by_the_database(
 def test_what_json_holds_and_the_database_does_not_is_the_askers_mistake(
     shown: Page, body: bytes
 ) -> None:
-    answer = shown.http.post("/facets", content=body)
+    answer = shown.http.post("/facets", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code in (400, 422), answer.text
 
 

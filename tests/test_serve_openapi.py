@@ -14,7 +14,7 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import response_schema_conformance
 
 from tests.fix_database import temporary_database
-from tests.fix_service import Running, fill, serving
+from tests.fix_service import Running, fill, service_on
 
 EXAMPLES = 25  # of each route, good and bad
 NEGATIVE = GenerationMode.NEGATIVE
@@ -28,7 +28,7 @@ def running_for_all(
     databases = temporary_database(server, template)
     database = next(databases)
     fill(database, tmp_path_factory.mktemp("fonts"), 3)
-    with serving(database) as running:
+    with service_on(database) as running:
         yield running
     next(databases, None)
 

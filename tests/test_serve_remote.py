@@ -17,7 +17,7 @@ from indexer.choose import VLOptions
 from indexer.database.connect import Database
 from tests.fix_embedding_service import Answer, Service, good
 from tests.fix_postgrest import until
-from tests.fix_service import Running, serving
+from tests.fix_service import Running, service_on
 
 REMOTE = VLOptions(embedder="remote", dimension=8)
 
@@ -30,7 +30,7 @@ def gate(service: Service) -> threading.Semaphore:
 
 @pytest.fixture
 def slow(database: Database, service: Service, gate: threading.Semaphore) -> Iterator[Running]:
-    with serving(
+    with service_on(
         database, vl=REMOTE, vl_url=service.url, vl_model="test-embedding", vl_api_key=None
     ) as running:
 
@@ -94,7 +94,7 @@ def test_requests_under_way_are_answered_before_it_ends(
     database: Database, service: Service, gate: threading.Semaphore
 ) -> None:
     with ThreadPoolExecutor(1) as callers:
-        with serving(
+        with service_on(
             database, vl=REMOTE, vl_url=service.url, vl_model="test-embedding", vl_api_key=None
         ) as running:
             service.requests.clear()

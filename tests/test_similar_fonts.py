@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from indexer.database.connect import Connection
-from indexer.search import similar
+from indexer.functions import similar
 from tests.fix_crowd import Crowd
 from tests.fix_rows import add, axis
 

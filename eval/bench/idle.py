@@ -13,6 +13,7 @@ from statistics import median
 
 from psycopg import sql
 
+from eval.bench.bookkeeping import record_all
 from eval.bench.search_table import drop_indexes
 from indexer import spaces
 from indexer.database import local, schema
@@ -23,8 +24,6 @@ from indexer.fetch.cache import FileCache
 from indexer.fetch.files import FontFiles
 from indexer.job.ahead import Preparer
 from indexer.job.facts import fill_facts
-from indexer.job.pending import pending
-from indexer.job.store import RECORD, JobRun
 from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec
 from indexer.spaces import SERVING_COLUMN, Space
@@ -96,14 +95,6 @@ def _timed_backfill(conninfo: str) -> float:
 
 def _up_to_date(connection: Connection, space: Space) -> None:
     """Make it look as if every font had been indexed: the job's own hashes, made-up vectors."""
-    spaces.register(connection, space)
-    run = JobRun.start(connection, space, {})
-    rows = [
-        (font.font_id, space.id, font.input_hash, font.file_sha256, run.id, None)
-        for font in pending(connection, space)
-    ]
-    with connection.cursor() as cursor:
-        cursor.executemany(RECORD, rows)
+    record_all(connection, space)
     column, kind = SERVING_COLUMN[space.leg], "vector" if space.leg == "text" else "halfvec"
     connection.execute(VECTORS.format(column=column, type=sql.Identifier(kind)))
-    run.finish("finished", {}, {})

@@ -12,6 +12,7 @@ from pgvector import HalfVector
 from pgvector import Vector as FullVector
 from psycopg.types.json import Jsonb
 
+from eval.bench.bookkeeping import record_all
 from eval.bench.search_table import drop_indexes, font_id
 from eval.fonts.parametric import ParametricFont
 from indexer import spaces
@@ -21,10 +22,8 @@ from indexer.embed.ngrams import HashedNgrams
 from indexer.embed.protocol import Document, Vector
 from indexer.errors import FontError
 from indexer.fontfile import open_font
-from indexer.job.pending import pending
-from indexer.job.store import RECORD, JobRun
 from indexer.sheet.render import SheetSpec
-from indexer.spaces import Space, padded
+from indexer.spaces import padded
 from indexer.text import LIGHT, PRODUCT, TextSchema
 from indexer.traits import Traits
 from indexer.traits.measure import measure
@@ -57,7 +56,7 @@ def fill(connection: Connection, folder: Path, rows: int) -> None:
         spaces.text_space(HashedNgrams()),
         spaces.vl_space(MeasuredTraits(), SheetSpec(), LIGHT),
     ):
-        _recorded(connection, space)
+        record_all(connection, space)
     connection.execute("set maintenance_work_mem = '512MB'")
     for definition in definitions.values():
         connection.execute(definition.encode())
@@ -124,16 +123,3 @@ def _sound(vector: Vector | FontError) -> Vector:
     if isinstance(vector, FontError):
         raise vector
     return vector
-
-
-def _recorded(connection: Connection, space: Space) -> None:
-    """The bookkeeping of a job that has just embedded every font."""
-    spaces.register(connection, space)
-    run = JobRun.start(connection, space, {})
-    rows = [
-        (font.font_id, space.id, font.input_hash, font.file_sha256, run.id, None)
-        for font in pending(connection, space)
-    ]
-    with connection.cursor() as cursor:
-        cursor.executemany(RECORD, rows)
-    run.finish("finished", {}, {})

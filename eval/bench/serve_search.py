@@ -17,12 +17,12 @@ from eval.bench.serve_load import text
 from eval.bench.serve_processes import Server
 from eval.bench.vectors import SyntheticFonts
 from eval.fonts.made import made_font
-from indexer import search, spaces
+from indexer import functions, spaces
 from indexer.database.connect import Connection, Database
 from indexer.embed.measured.embedder import MeasuredTraits
 from indexer.embed.ngrams import HashedNgrams
 from indexer.fontfile import open_font
-from indexer.serve.reading import ANONYMOUS
+from indexer.serve.visitors import ANONYMOUS
 from indexer.sheet.render import SheetSpec
 from indexer.traits.measure import measure
 
@@ -110,5 +110,5 @@ def _requested(http: HTTPConnection, words: str) -> tuple[float, Mapping[str, fl
 def _called(connection: Connection, words: str) -> float:
     vectors = (HashedNgrams().embed_query(words), MeasuredTraits().embed_query(words))
     began = time.perf_counter()
-    search.match(connection, text=vectors[0], vl=vectors[1], count=COUNT, query_text=words)
+    functions.match(connection, text=vectors[0], vl=vectors[1], count=COUNT, query_text=words)
     return time.perf_counter() - began

@@ -19,6 +19,14 @@ from indexer.cli.options import AS_JSON
 from indexer.embed.qwen.devices import named
 from indexer.terminal import notice
 
+MODEL = click.option(
+    "--model", metavar="MODEL", default="tiny", show_default=True,
+    help="tiny (always of random weights), 2b, 8b, or another checkpoint (folder or hub id).",
+)  # fmt: skip
+DEVICES = click.option(
+    "--devices", metavar="LIST", help="cuda:0,cuda:1 or cpu. Default: all GPUs, else the CPU."
+)
+
 
 @click.group("bench")
 def bench_group() -> None:
@@ -135,19 +143,11 @@ def embed_command(model: str | None, as_json: bool, **options: Any) -> None:
 
 
 @bench_group.command("job")
-@click.option(
-    "--model",
-    metavar="MODEL",
-    default="tiny",
-    show_default=True,
-    help="tiny (always of random weights), 2b, 8b, or another checkpoint (folder or hub id).",
-)
+@MODEL
 @RANDOM_WEIGHTS
 @click.option("--fonts", type=click.IntRange(min=1), default=200, show_default=True)
 @sheet_options
-@click.option(
-    "--devices", metavar="LIST", help="cuda:0,cuda:1 or cpu. Default: all GPUs, else the CPU."
-)
+@DEVICES
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
 @AS_JSON
 def job_command(model: str, devices: str | None, as_json: bool, **options: Any) -> None:
@@ -166,17 +166,9 @@ def job_command(model: str, devices: str | None, as_json: bool, **options: Any) 
 
 
 @bench_group.command("serve")
-@click.option(
-    "--model",
-    metavar="MODEL",
-    default="tiny",
-    show_default=True,
-    help="tiny (always of random weights), 2b, 8b, or another checkpoint (folder or hub id).",
-)
+@MODEL
 @RANDOM_WEIGHTS
-@click.option(
-    "--devices", metavar="LIST", help="cuda:0,cuda:1 or cpu. Default: all GPUs, else the CPU."
-)
+@DEVICES
 @click.option(
     "--seconds", type=click.FloatRange(min=0, min_open=True), default=5.0, show_default=True,
     help="Of each load.",

@@ -27,7 +27,7 @@ from indexer.database import schema
 from indexer.database.connect import Connection
 from indexer.embed.protocol import Vector
 from indexer.errors import EmbedderUnavailable, UserError
-from indexer.search import Normalization
+from indexer.functions import Normalization
 
 NEEDS: Mapping[Variant, tuple[Variant, ...]] = {
     "A": ("A",), "B1": ("B1",), "B2": ("B2",), "C": ("A", "B2"), "RRF": ("A", "B2"),

@@ -10,10 +10,10 @@ from pgvector import HalfVector
 from psycopg import sql
 
 from eval.runs.record import Setting
-from indexer import search
+from indexer import functions
 from indexer.database.connect import EXTENSION_SCHEMA, Connection
 from indexer.embed.protocol import Vector
-from indexer.search import Normalization, Options
+from indexer.functions import Normalization, Options
 from indexer.spaces import Space, padded
 
 RRF_K = 60
@@ -64,7 +64,7 @@ def rank(connection: Connection, setting: Setting, asked: EmbeddedQuery, way: Wa
     elif text is None and vl is None:
         return []
     try:
-        hits = search.match(connection, text=text, vl=vl, count=way.depth, **options)
+        hits = functions.match(connection, text=text, vl=vl, count=way.depth, **options)
     except psycopg.errors.InvalidParameterValue:
         if text is None and vl is None:  # and none of its words counts
             return []

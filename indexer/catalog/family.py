@@ -30,5 +30,5 @@ class Family:
 
 
 def _rank(key: str) -> tuple[bool, int, str]:
-    weight = re.search("[0-9]+", key)
+    weight = re.search("[0-9]{1,4}", key)
     return "italic" in key.lower(), abs(int(weight[0]) - 400) if weight else 0, key

@@ -31,8 +31,10 @@ UPDATE = """
       and (f.category, f.license, f.tags, f.files)
           is distinct from (%(category)s, %(license)s, %(tags)s::text[], %(files)s::jsonb)
 """
-# What the facts about a family are made from. Not the file's bytes: most are of a list, by name.
-FACTS_INPUT = "sha256(convert_to(jsonb_build_array(f.name, f.source, f.files)::text, 'UTF8'))"
+# What the facts about a family are made from. Not the file's bytes: most are of a list, by name. Of what is longer
+# than any family's, a part: jsonb takes no more than 256 MB.
+FACTS_INPUT = """sha256(convert_to(jsonb_build_array(left(f.name, 500000), left(f.source, 500000),
+      case when pg_column_size(f.files) < 500000 then f.files end)::text, 'UTF8'))"""
 SET_FACTS = """
     update public.fonts f
     set coverage = %(coverage)s::int4multirange, styles = %(styles)s::jsonb, design = %(design)s

@@ -20,6 +20,7 @@ from indexer.cli.serve import serve_command
 from indexer.cli.spaces import spaces_group
 from indexer.cli.status import status_command
 from indexer.cli.uninstall import uninstall_command
+from indexer.cli.verify import verify_command
 
 
 @click.group(cls=Commands, context_settings={"auto_envvar_prefix": "FONTSIGHT"})
@@ -42,6 +43,7 @@ for command in (
     sync_command,
     status_command,
     retry_command,
+    verify_command,
     doctor_command,
     spaces_group,
     search_command,

@@ -57,6 +57,11 @@ JOB_OPTIONS = (
         "--processes", type=click.IntRange(min=1),
         help="Rendering processes; default: cores - 1, fewer where memory is short.",
     ),
+    click.option(
+        "--prune", is_flag=True,
+        help="Also delete what is left of deleted fonts where it is more than a tenth of all fonts, "
+        "missing for a day or longer.",
+    ),
 )  # fmt: skip
 
 
@@ -81,7 +86,7 @@ def backfill_command(dry_run: bool, **options: Any) -> None:
     """
     settings, wanted = Settings(), _options(**options)
     files = FontFiles.from_settings(settings, wanted.files, notice=notice)
-    with opened(settings, notice) as connection:
+    with opened(settings, notice, writes=True) as connection:
         _run(connection, settings, files, wanted, dry_run=dry_run)
 
 
@@ -99,7 +104,7 @@ def sync_command(max_age: float, dry_run: bool, **options: Any) -> None:
     """
     settings, wanted = Settings(), _options(**options)
     files = FontFiles.from_settings(settings, wanted.files, notice=notice)
-    with opened(settings, notice) as connection:
+    with opened(settings, notice, writes=True) as connection:
         if not dry_run:
             found = revalidate(connection, files, timedelta(hours=max_age))
             click.echo(f"files: {found.checked} looked at, {found.changed} changed")

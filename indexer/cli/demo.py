@@ -62,7 +62,7 @@ def demo_command(fonts: int, out: Path, source: str, serves: bool) -> None:
         remember(settings.data_dir, system_folders(), urls)
     database = Database.from_settings(settings)
     schema.upgrade(database.conninfo)
-    with opened(settings, notice) as connection:
+    with opened(settings, notice, writes=True) as connection:
         added = rows.add(connection, families)
         notice(f"families: {added.new} imported, {added.unchanged} existed already")
         names = tuple(family.name for family in families)

@@ -67,7 +67,7 @@ def import_fontsource(
     """
     settings = Settings()
     files = FontFiles.from_settings(settings, notice=notice)
-    with opened(settings, notice) as connection:
+    with opened(settings, notice, writes=True) as connection:
         families = chosen_families(
             files, limit=limit, ids=ids.split(","), categories=categories, source=source, say=notice
         )
@@ -91,7 +91,7 @@ def import_directory(path: Path, update: bool) -> None:
     settings = Settings()
     added = rows.Added(new=0, updated=0, unchanged=0)
     refused = False
-    with opened(settings, notice) as connection, font_processes() as processes:
+    with opened(settings, notice, writes=True) as connection, font_processes() as processes:
         directory = Directory(path, processes)
         for families in directory.batches():
             refused |= not _readable(settings, path, families)

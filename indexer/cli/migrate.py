@@ -53,6 +53,7 @@ def migrate_command(sql: bool, start: str | None, down_to: str | None, drop_vect
     notice(f"Using {database.label}.")
     with database.connect() as connection:
         before = schema.current(connection)
+        schema.require_all_rows(connection)
     schema.require_known(before)
     if down_to:
         _go_back(database, before, down_to, drop_vectors=drop_vectors)

@@ -11,28 +11,7 @@ import click
 
 from indexer.choose import VLOptions
 
-VL_OPTIONS = (
-    click.option(
-        "--vl-embedder", metavar="MODEL",
-        help="What embeds sheets: 8b, 2b (Qwen3-VL-Embedding), another checkpoint (folder or hub id), "
-        "remote, measured-traits, or auto: by the free memory of the GPUs. Default: what made the "
-        "serving vectors; auto at first.",
-    ),
-    click.option("--vl-revision", metavar="COMMIT", help="Of the checkpoint. Default: a pinned one."),
-    click.option(
-        "--dim", type=click.IntRange(64, 4096),
-        help="Dimensions of the vl vectors (Matryoshka). Default: the model's own.",
-    ),
-    click.option(
-        "--devices", metavar="LIST",
-        help="cuda:0,cuda:1 or cpu. Default: the GPUs with room for the model.",
-    ),
-    click.option(
-        "--shard", is_flag=True,
-        help="Spread one model over all devices if it fits none: its layers then run in turn.",
-    ),
-)  # fmt: skip
-
+DIMENSIONS = "Dimensions of the vl vectors (Matryoshka). Default: the model's own."
 IMAGE = click.option(
     "--image", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
     help="A picture of letters. The model of the serving vectors must read pictures: Qwen3-VL does.",
@@ -40,8 +19,11 @@ IMAGE = click.option(
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def vl_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Choose the embedder of sheets; the command gets one argument `vl` for all of them."""
+def vl_options(command: Callable[..., Any], *, dim: str = DIMENSIONS) -> Callable[..., Any]:
+    """Choose the embedder of sheets; the command gets one argument `vl` for all of them.
+
+    dim: what --dim means to this command, where it is something else.
+    """
 
     @functools.wraps(command)
     def collected(
@@ -57,6 +39,27 @@ def vl_options(command: Callable[..., Any]) -> Callable[..., Any]:
         )
         return command(vl=vl, **others)
 
-    for option in reversed(VL_OPTIONS):
+    for option in reversed(_vl_options(dim)):
         collected = option(collected)
     return collected
+
+
+def _vl_options(dim: str) -> tuple[Callable[..., Any], ...]:
+    return (
+        click.option(
+            "--vl-embedder", metavar="MODEL",
+            help="What embeds sheets: 8b, 2b (Qwen3-VL-Embedding), another checkpoint (folder or hub id), "
+            "remote, measured-traits, or auto: by the free memory of the GPUs. Default: what made the "
+            "serving vectors; auto at first.",
+        ),
+        click.option("--vl-revision", metavar="COMMIT", help="Of the checkpoint. Default: a pinned one."),
+        click.option("--dim", type=click.IntRange(64, 4096), help=dim),
+        click.option(
+            "--devices", metavar="LIST",
+            help="cuda:0,cuda:1 or cpu. Default: the GPUs with room for the model.",
+        ),
+        click.option(
+            "--shard", is_flag=True,
+            help="Spread one model over all devices if it fits none: its layers then run in turn.",
+        ),
+    )  # fmt: skip

@@ -26,6 +26,6 @@ def retry_command(stage: str | None, reason: str | None, fonts: tuple[str, ...])
     Example:  indexer retry --stage fetch
               indexer retry --reason "private address"
     """
-    with opened(Settings(), notice) as connection:
+    with opened(Settings(), notice, writes=True) as connection:
         due = make_due(connection, stage=stage, reason=reason, fonts=fonts)
     click.echo(f"{due} failures are due again.{' Run: indexer backfill' * bool(due)}")

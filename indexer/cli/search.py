@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from indexer.cli.options import AS_JSON, IMAGE
-from indexer.search import Fonts, Hit
+from indexer.functions import Hit
+from indexer.search import Fonts
 from indexer.terminal import notice
 
 

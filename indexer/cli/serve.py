@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from indexer.choose import VLOptions
@@ -17,14 +19,16 @@ from indexer.terminal import notice
 @click.option(
     "--port", type=click.IntRange(1, 65535), help="Default: FONTSIGHT_SERVE_PORT, or 8700."
 )
-@vl_options
+@partial(
+    vl_options,
+    dim="Dimensions that POST /embed gives for texts, and nothing else. Default: the model's own.",
+)
 def serve_command(host: str | None, port: int | None, vl: VLOptions) -> None:
     """Answer queries over HTTP: their vectors, search in one request, and a page to look with.
 
     It embeds with the model that made the serving vectors, on this host's GPUs if that is Qwen3-VL. It
     reads as the app's visitors do (FONTSIGHT_SERVE_ROLE, anon by default) and never writes. Except on
-    127.0.0.1, callers need a key of FONTSIGHT_SERVE_KEYS. Here --dim is the default dimension of POST
-    /embed with texts, and of nothing else.
+    127.0.0.1, callers need a key of FONTSIGHT_SERVE_KEYS. Told to stop, it ends within 9 seconds.
 
     \b
     Example:  indexer serve

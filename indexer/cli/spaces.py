@@ -48,6 +48,6 @@ def activate_space(space_id: str, force: bool) -> None:
     \b
     Example:  indexer spaces activate 3f9a2c
     """
-    with opened(Settings(), notice) as connection:
+    with opened(Settings(), notice, writes=True) as connection:
         space = activate(connection, space_id, force=force)
     click.echo(f"Search now uses {space}.")

@@ -119,11 +119,18 @@ class Database:
 
 
 @contextmanager
-def opened(settings: Settings, say: Callable[[str], None]) -> Iterator[Connection]:
-    """A connection to the database at head; `say` is told which database it is."""
+def opened(
+    settings: Settings, say: Callable[[str], None], *, writes: bool = False
+) -> Iterator[Connection]:
+    """A connection to the database at head; `say` is told which database it is.
+
+    One that `writes` has to see every font: UserError for a role that row-level security binds.
+    """
     database = Database.from_settings(settings)
     say(f"Using {database.label}.")
     with database.open() as connection:
+        if writes:
+            schema.require_all_rows(connection)
         yield connection
 
 

@@ -31,6 +31,11 @@ CURRENT = "select version_num from font_index.alembic_version"
 GUARDS = ("set lock_timeout = '2s';", "set statement_timeout = '60s';")
 PAUSES = (1.0, 2.0, 4.0, 6.0, 9.0, 13.0, 17.0, 22.0, 28.0)
 
+# Who is bound sees a part of the table, and what it writes to the rest goes nowhere without an error.
+BOUND = """
+    select current_user::text, c.relforcerowsecurity and pg_has_role(c.relowner, 'USAGE')
+    from pg_class c where c.oid = to_regclass('public.fonts') and row_security_active(c.oid)
+"""
 VECTOR_VERSION = """
     select extversion from pg_extension
     where extname = 'vector' and string_to_array(extversion, '.')::int[] < array[0, 8, 4]
@@ -131,6 +136,25 @@ def require_known(found: str | None) -> None:
         )
 
 
+def require_all_rows(connection: psycopg.Connection[Any]) -> None:
+    """Raises UserError where row-level security of public.fonts binds the role that is connected."""
+    bound = connection.execute(BOUND).fetchone()
+    if bound is None:
+        return
+    role, owns = bound
+    if owns:
+        raise UserError(
+            f"Row-level security of public.fonts is forced on its owner too ({role[:100]}), so rows may "
+            "be hidden from the job. Nothing was done. Connect as a role with BYPASSRLS, or run: "
+            "alter table public.fonts no force row level security"
+        )
+    raise UserError(
+        f"Row-level security of public.fonts binds the role {role[:100]}, so rows may be hidden from the "
+        "job. Nothing was done. Connect as the table's owner (on Supabase: postgres), or as a role "
+        "with BYPASSRLS."
+    )
+
+
 def upgrade(
     conninfo: str, revision: str = "head", notice: Callable[[str], None] | None = None
 ) -> None:
@@ -208,12 +232,8 @@ def advice(connection: psycopg.Connection[Any]) -> list[str]:
             else f"The index public.{name} is not valid, so no query uses it: its build was "
             f"interrupted. Run: reindex index concurrently public.{name}"
         )
-    for name, missing in connection.execute(UNUSABLE_TRIGGERS, [list(TRIGGERS)]).fetchall():
-        state, cure = (
-            ("missing", TRIGGERS[name])
-            if missing
-            else ("disabled", f"alter table public.fonts enable trigger {name}")
-        )
+    for name, cure in broken_triggers(connection):
+        state = "disabled" if cure.startswith("alter") else "missing"
         found.append(
             f"The trigger {name} of public.fonts is {state}, so search does not see what is written. "
             f"Run: {cure};"
@@ -225,6 +245,14 @@ def advice(connection: psycopg.Connection[Any]) -> list[str]:
             f"work, run: {BRING_IN_STEP}"
         )
     return found
+
+
+def broken_triggers(connection: psycopg.Connection[Any]) -> list[tuple[str, str]]:
+    """Triggers of public.fonts that are missing or disabled, each with the statement that mends it."""
+    return [
+        (name, TRIGGERS[name] if missing else f"alter table public.fonts enable trigger {name}")
+        for name, missing in connection.execute(UNUSABLE_TRIGGERS, [list(TRIGGERS)]).fetchall()
+    ]
 
 
 def upgrade_sql(start: str | None = None) -> str:

@@ -91,6 +91,11 @@ class Embedder(Protocol):
         """Whether a query may hold a picture."""
         return False
 
+    @property
+    def given_up(self) -> str | None:
+        """Why it will not answer any more, in a sentence; None while it may."""
+        return None
+
     def start(self, expected: int) -> None:
         """Get ready for so many documents; without it, the first call does. May raise UserError."""
         return None

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from indexer.errors import FontError
+from indexer.machine import of_the_machine
 
 MAX_HEADER_BYTES = 1 << 20  # long names and PAX records that tarfile reads into memory at once
 CHUNK = 1 << 16
@@ -62,6 +63,8 @@ def read_members(
             with tarfile.open(fileobj=source, mode="r|", bufsize=tarfile.RECORDSIZE) as archive:
                 yield from _members(archive, source, wanted, limits)
     except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError) as error:
+        if of_the_machine(error):
+            raise
         raise _bad("is damaged") from error
 
 

@@ -12,9 +12,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
-import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +21,9 @@ from typing import Any
 import platformdirs
 
 from indexer import atomic
+from indexer.machine import usable
 
 CHUNK = 1 << 20
-LEFTOVER_SECONDS = 24 * 3600  # a part or a temporary file older than this belongs to nobody
 STRIPES = 256  # lock files; two keys on one stripe only wait for each other
 
 
@@ -44,14 +42,20 @@ class CachedFile:
 
 
 class FileCache:
-    """A folder of files by content hash. Safe to share between threads, processes and runs."""
+    """A folder of files by content hash. Safe to share between threads, processes and runs.
+
+    What is there is found in a folder that cannot be written, too. Whatever has to write raises
+    UserError where the folder, or its disk, does not let it.
+    """
 
     def __init__(self, root: Path | None = None) -> None:
         """Use `root`, or the user's cache directory. Left-overs older than a day are removed."""
         self.root = root or platformdirs.user_cache_path("fontsight")
-        for name in ("blobs", "index", "locks", "parts", "tmp"):
-            (self.root / name).mkdir(parents=True, exist_ok=True)
-        self._sweep()
+        with usable(self.root):
+            for name in ("blobs", "index", "locks", "parts", "tmp"):
+                (self.root / name).mkdir(parents=True, exist_ok=True)
+            atomic.sweep(self.root / "parts")
+            atomic.sweep(self.root / "tmp")
 
     def lookup(self, key: str) -> CachedFile | None:
         """The file stored under a key; None when there is none or its bytes are no longer right."""
@@ -64,7 +68,8 @@ class FileCache:
         except OSError:
             return None
         if digest != path.name:
-            path.unlink(missing_ok=True)  # damaged: the next fetch writes it anew
+            with contextlib.suppress(OSError):  # damaged: the next fetch writes it anew
+                path.unlink()
             return None
         return CachedFile(
             path=path, sha256=digest, size=size, etag=entry.get("etag"),
@@ -81,16 +86,17 @@ class FileCache:
         last_modified: str | None = None,
     ) -> CachedFile:
         """Keep bytes, or a finished file (which is moved), under a key."""
-        if isinstance(content, bytes):
-            digest, size = hashlib.sha256(content).hexdigest(), len(content)
-        else:
-            digest, size = hash_file(content)
-        path = self._blob(digest)
-        path.parent.mkdir(exist_ok=True)
-        if isinstance(content, bytes):
-            atomic.write(path, content, scratch=self.root / "tmp")
-        else:
-            content.replace(path)
+        with usable(self.root):
+            if isinstance(content, bytes):
+                digest, size = hashlib.sha256(content).hexdigest(), len(content)
+            else:
+                digest, size = hash_file(content)
+            path = self._blob(digest)
+            path.parent.mkdir(exist_ok=True)
+            if isinstance(content, bytes):
+                atomic.write(path, content, scratch=self.root / "tmp")
+            else:
+                content.replace(path)
         self.remember(key, sha256=digest, origin=origin, etag=etag, last_modified=last_modified)
         return CachedFile(
             path=path, sha256=digest, size=size, etag=etag,
@@ -108,9 +114,10 @@ class FileCache:
     def remember(self, key: str, **facts: object) -> None:
         """Keep a few facts under a key; they replace what was there."""
         path = self._index(key)
-        path.parent.mkdir(exist_ok=True)
         content = json.dumps({"key": key, **facts}).encode()
-        atomic.write(path, content, scratch=self.root / "tmp")
+        with usable(self.root):
+            path.parent.mkdir(exist_ok=True)
+            atomic.write(path, content, scratch=self.root / "tmp")
 
     def part(self, key: str) -> Path:
         """Where an unfinished download of a key is kept."""
@@ -119,7 +126,7 @@ class FileCache:
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
         """A new empty folder on the cache's own disk, removed at the end."""
-        with tempfile.TemporaryDirectory(dir=self.root / "tmp") as folder:
+        with usable(self.root), tempfile.TemporaryDirectory(dir=self.root / "tmp") as folder:
             yield Path(folder)
 
     @contextlib.contextmanager
@@ -127,7 +134,9 @@ class FileCache:
         """Hold a key against every thread and process; a dead holder's lock is free at once."""
         stripe = int(_digest(key)[:8], 16) % STRIPES
         # Each opening has a lock of its own, so flock also holds between threads of one process.
-        with (self.root / "locks" / f"{stripe:02x}").open("wb") as file:
+        with usable(self.root):
+            file = (self.root / "locks" / f"{stripe:02x}").open("wb")
+        with file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
@@ -137,13 +146,6 @@ class FileCache:
     def _index(self, key: str) -> Path:
         name = _digest(key)
         return self.root / "index" / name[:2] / f"{name}.json"
-
-    def _sweep(self) -> None:
-        limit = time.time() - LEFTOVER_SECONDS
-        for path in [*(self.root / "parts").iterdir(), *(self.root / "tmp").iterdir()]:
-            with contextlib.suppress(OSError):  # another process may sweep at the same time
-                if path.lstat().st_mtime < limit:
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def hash_file(path: Path) -> tuple[str, int]:

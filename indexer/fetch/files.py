@@ -13,10 +13,11 @@ from urllib.parse import urldefrag, urlsplit
 
 from indexer.errors import FontError
 from indexer.fetch.cache import CachedFile, FileCache, hash_file
-from indexer.fetch.folders import FontFolders
+from indexer.fetch.folders import FontFolders, file_name
 from indexer.fetch.http import Downloader, UnreachableError, redacted
 from indexer.fetch.npm import Npm
 from indexer.fetch.packages import PackageFiles
+from indexer.machine import TOO_MANY, stopped, usable
 from indexer.settings import Settings
 
 Mode = Literal["auto", "cdn", "npm"]
@@ -28,6 +29,8 @@ OUTSIDE = (
     "The address names no file below this machine's font folders; "
     "FONTSIGHT_FONT_DIRS lists those that fonts may be read from."
 )
+# what stands behind an address is noted by it, and an index of Postgres takes 2,704 bytes
+MAX_ADDRESS_BYTES = 2600
 ON_CDN = re.compile(
     r"(?P<id>[a-z0-9][a-z0-9-]*)@(?P<version>latest|\d+(?:\.\d+){0,2})"
     r"/(?P<subset>[a-z0-9-]+)-(?P<weight>\d{1,4})-(?P<style>normal|italic)\.(?:ttf|woff2?)"
@@ -71,7 +74,7 @@ class FontFiles:
         self._packages = PackageFiles(cache, self.npm)
         self._mode = mode
         self._folders = folders or FontFolders()
-        self._notice = notice
+        self.notice = notice
         self._cdn = cdn
         self._cdn_answers: bool | None = None  # not known yet
         self._probing = threading.Lock()
@@ -173,9 +176,7 @@ class FontFiles:
                     found = self._http(url, refresh, probe=True)
                 except UnreachableError as error:
                     self._cdn_answers = False
-                    self._notice(
-                        f"{error.message} Fontsource files come from npm packages instead."
-                    )
+                    self.notice(f"{error.message} Fontsource files come from npm packages instead.")
                 except FontError:
                     self._cdn_answers = True
                     raise
@@ -195,7 +196,7 @@ class FontFiles:
         key = _url_key(url)
         if not refresh and (here := self.cache.lookup(key)):
             return here, True
-        with self.cache.lock(key):
+        with self.cache.lock(key), usable(self.cache.root):
             here = self.cache.lookup(key)
             if here and not refresh:  # another process was faster
                 return here, True
@@ -223,7 +224,7 @@ class FontFiles:
         path = self._folders.file(url)
         if path is None:
             raise FontError("fetch", OUTSIDE)
-        name = "".join(c if c.isprintable() else "?" for c in path.name)[:100]
+        name = file_name(path)
         limit = self.downloader.limits.max_bytes
         try:
             if not path.is_file():  # also a device or a pipe, which has no end
@@ -236,6 +237,8 @@ class FontFiles:
                 raise FontError("fetch", f"The file {name} is larger than {limit:,} bytes.")
             digest, size = hash_file(path)
         except OSError as error:
+            if error.errno in TOO_MANY:
+                raise stopped(error) from error
             raise FontError("fetch", f"{name} cannot be read: {error.strerror}.") from error
         return FetchedFile(
             path=path, sha256=digest, size=size, face_index=face_index, origin="file", cached=True
@@ -244,6 +247,8 @@ class FontFiles:
 
 def _parts(url: str) -> tuple[str, str, int]:
     """Address, scheme, and the face of a collection. Raises FontError for what is never fetched."""
+    if len(url.encode(errors="replace")) > MAX_ADDRESS_BYTES:
+        raise FontError("fetch", f"The address has more than {MAX_ADDRESS_BYTES:,} bytes.")
     try:
         address, fragment = urldefrag(url)
         scheme = urlsplit(address).scheme.lower()

@@ -73,6 +73,11 @@ def remember(data_dir: Path, folders: Iterable[Path], urls: Iterable[str] = ()) 
             atomic.write(path, json.dumps(sorted(found), indent=1).encode())
 
 
+def file_name(path: Path) -> str:
+    """As it may stand in a message: names need not be UTF-8, and may have no end."""
+    return "".join(c if c.isprintable() else "?" for c in path.name)[:100]
+
+
 def _file(url: str) -> str | None:
     """Without links; names need not be UTF-8. None where it names no file of this machine."""
     parts = urlsplit(url)

@@ -262,16 +262,22 @@ def _write(response: httpx.Response, url: str, part: Path, start: int, limits: H
     if length.isdecimal() and start + int(length) > limits.max_bytes:
         part.unlink(missing_ok=True)
         raise too_large
-    if start == 0:
-        _note_validator(response, part)
     size = start
-    with part.open("ab" if start else "wb") as file:
-        for chunk in response.iter_raw():
-            size += len(chunk)
-            if size > limits.max_bytes:  # the header said less, or nothing
-                part.unlink(missing_ok=True)
-                raise too_large
-            file.write(chunk)
+    try:
+        if start == 0:
+            _note_validator(response, part)
+        with part.open("ab" if start else "wb") as file:
+            for chunk in response.iter_raw():
+                size += len(chunk)
+                if size > limits.max_bytes:  # the header said less, or nothing
+                    part.unlink(missing_ok=True)
+                    raise too_large
+                file.write(chunk)
+    except OSError:  # what was written may be what fills the disk
+        for left in (part, part.with_suffix(".json")):
+            with contextlib.suppress(OSError):
+                left.unlink()
+        raise
     return size
 
 

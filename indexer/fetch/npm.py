@@ -23,6 +23,7 @@ TIED = Path(__file__).with_name("tied.py")
 NAME = re.compile(r"(@[a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*")
 VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+-]*")
 MISSING = frozenset({"E404", "ETARGET", "ENOVERSIONS"})
+NO_ROOM = frozenset({"ENOSPC", "EDQUOT", "EROFS", "EACCES", "EMFILE", "ENFILE"})
 # npm has already retried these by its own rules: one is bad luck, several in a row the network.
 MAX_NETWORK_FAILURES = 3
 
@@ -166,6 +167,11 @@ class Npm:
             return UserError(
                 f"npm may not read the package {spec} ({code}). Check the login and the registry "
                 "in npm's configuration (npm config list), then run again."
+            )
+        if code in NO_ROOM:
+            return UserError(
+                f"npm could not write into the cache ({code}). No font is to blame. Free space there, "
+                "or set FONTSIGHT_CACHE_DIR to another folder; then run again."
             )
         if code == "EINTEGRITY":
             return FontError(

@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -15,10 +15,12 @@ from indexer.bounded import FontProcesses
 from indexer.catalog.facts import Facts, union
 from indexer.errors import FontError, UserError
 from indexer.fetch.files import FetchedFile, FontFiles
+from indexer.fetch.folders import file_name
 from indexer.fontfile import describe
 from indexer.job.pending import Claim
 from indexer.job.prepare import Prepared, PreparedCache, facts_of_file, prepare_file
 from indexer.job.store import SeenFile
+from indexer.machine import TOO_MANY, of_the_machine, reason, stopped
 from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec
 
@@ -65,7 +67,7 @@ class Preparer:
     ) -> Self:
         """Of this version's ordinary sheets, kept in the cache folder."""
         spec = SheetSpec()
-        cache = PreparedCache(settings.cache_dir / "prepared", spec)
+        cache = PreparedCache(settings.cache_dir / "prepared", spec, notice=files.notice)
         return cls(files, spec, cache, processes=processes)
 
     def __enter__(self) -> Self:
@@ -113,27 +115,52 @@ class Preparer:
         except UserError:  # nothing can be fetched by anyone: no font is to blame
             raise
         except Exception as error:  # noqa: BLE001 - libraries raise anything on hostile bytes
-            bad = error if isinstance(error, FontError) else describe(error, "render")
-            return Outcome(claim=claim, file=file, error=bad)
+            return Outcome(claim=claim, file=file, error=_to_blame(error))
 
     def _prepare(self, fetched: FetchedFile) -> Prepared:
         known = self._cache.get(fetched.sha256, fetched.face_index)
         if known is not None:
             return known
-        prepared = self._pool.call(
-            prepare_file, fetched.path, fetched.sha256, fetched.face_index, self._spec
-        )
+        with _readable(fetched):
+            prepared = self._pool.call(
+                prepare_file, fetched.path, fetched.sha256, fetched.face_index, self._spec
+            )
         self._cache.put(fetched.sha256, fetched.face_index, prepared)
         return prepared
 
     def _family(self, name: str, urls: Sequence[str]) -> Facts:
         faces = []
         for url in urls[:MAX_FILES]:
-            # what a file does not tell is unknown; a font's failures are those of its vector
-            with suppress(FontError):
+            try:
                 file = self._files.fetch(url)
-                faces.append(self._pool.call(facts_of_file, file.path, file.face_index, name))
+                with _readable(file):
+                    faces.append(self._pool.call(facts_of_file, file.path, file.face_index, name))
+            except UserError:
+                raise
+            except Exception as error:  # noqa: BLE001 - as above
+                # what a file does not tell is unknown; a font's failures are those of its vector
+                _to_blame(error)
         return union(name, faces)
+
+
+@contextmanager
+def _readable(fetched: FetchedFile) -> Iterator[None]:
+    """Inside, a file of the user's own that is gone or closed is the font's matter."""
+    try:
+        yield
+    except OSError as error:
+        its_own = of_the_machine(error) and error.errno not in TOO_MANY
+        if not its_own or fetched.origin != "file":
+            raise
+        message = f"{file_name(fetched.path)} cannot be read: {reason(error)}."
+        raise FontError("fetch", message) from error
+
+
+def _to_blame(error: Exception) -> FontError:
+    """What the font is to blame for. Raises UserError where it is this machine."""
+    if isinstance(error, OSError) and of_the_machine(error):
+        raise stopped(error) from error
+    return error if isinstance(error, FontError) else describe(error, "render")
 
 
 def seen(url: str, fetched: FetchedFile) -> SeenFile:

@@ -21,6 +21,7 @@ from indexer.job.facts import fill_facts
 from indexer.job.foreign import require_same_model
 from indexer.job.pending import EVERYTHING, Claim, Selection, pending
 from indexer.job.run import Progress, index
+from indexer.job.sweep import sweep
 from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec
 from indexer.spaces import Space
@@ -42,6 +43,7 @@ class BackfillOptions:
     max_cost: float | None = None  # dollars for the texts of a run
     files: Mode = "auto"
     processes: int | None = None
+    prune: bool = False  # also what more than a tenth of the fonts have left
 
 
 def backfill(
@@ -59,6 +61,8 @@ def backfill(
     other; then EmbedderUnavailable is raised at the end. Raises UserError for an unknown font.
     """
     _refuse_unknown(connection, options.selection)
+    if kept := sweep(connection, prune=options.prune):
+        say(kept)
     _fill_facts(connection, settings, files, options, say)
     with closing(Session(connection)) as session:
         yield from _filled(session, settings, files, options, say, progress_bar)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
 from indexer.embed.ngrams import HashedNgrams
-from indexer.errors import UserError
+from indexer.errors import FontError, UserError
 from indexer.job.pending import Claim
 from indexer.settings import Settings
 from indexer.spaces import Space
@@ -28,19 +29,20 @@ class Cost:
         if space.leg != "text" or space.text_schema is None or space.model == HashedNgrams().model:
             return None
         schema = schema_of(space.text_schema)
-        characters = sum(
-            len(
-                schema.compose(
-                    name=font.name, category=font.category, tags=font.tags,
-                    description=font.description, traits=None,
-                )
-            )
-            for font in fonts
-        )  # fmt: skip
+        texts = []
+        for font in fonts:
+            with suppress(FontError):  # it is not sent
+                texts.append(
+                    schema.compose(
+                        name=font.name, category=font.category, tags=font.tags,
+                        description=font.description, traits=None,
+                    )
+                )  # fmt: skip
+        characters = sum(map(len, texts))
         tokens = -(-characters // CHARACTERS_PER_TOKEN)
         price = settings.text_price
         dollars = None if price is None else price * tokens / 1e6
-        return cls(texts=len(fonts), tokens=tokens, dollars=dollars)
+        return cls(texts=len(texts), tokens=tokens, dollars=dollars)
 
     def __str__(self) -> str:
         money = (

@@ -18,12 +18,13 @@ from indexer.errors import FontError, UserError
 from indexer.fetch.files import FontFiles
 from indexer.job.ahead import Preparer
 from indexer.job.pending import EVERYTHING, Selection
+from indexer.job.store import REFUSED, refusal
 
 BATCH = 200  # families of a transaction
 OF_GOOGLE = "Google Fonts"
 
 PENDING = f"""
-    select f.id as font_id, f.name, f.source, {FACTS_INPUT} as input_hash,
+    select f.id as font_id, coalesce(f.name, '') as name, f.source, {FACTS_INPUT} as input_hash,
            array(select value from jsonb_each_text(case jsonb_typeof(f.files) when 'object' then f.files end)
                  where value is not null order by key) as urls
     from public.fonts f
@@ -114,7 +115,7 @@ def fill_facts(
         while rows and (limit is None or written < limit):
             size = BATCH if limit is None else min(BATCH, limit - written)
             found = list(_facts(rows[:size], lists, opener))
-            written += _save(connection, found)
+            written += _save(connection, found, say)
             left += sum(not one.final for one in found)
             rows = rows[size:]
     if left:
@@ -143,7 +144,19 @@ def _of_some_files(facts: Facts) -> Facts:
     return replace(facts, styles=replace(styles, italic=None))
 
 
-def _save(connection: Connection, found: Sequence[Found]) -> int:
+def _save(connection: Connection, found: Sequence[Found], say: Callable[[str], None]) -> int:
+    try:
+        return _write(connection, found)
+    except REFUSED as error:
+        if len(found) == 1:
+            name = found[0].row.name[:100]
+            say(f"Facts about {name!r} are not written. The database refused: {refusal(error)}.")
+            return 0
+    middle = len(found) // 2
+    return sum(_save(connection, half, say) for half in (found[:middle], found[middle:]))
+
+
+def _write(connection: Connection, found: Sequence[Found]) -> int:
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute(FREE, [[one.row.font_id for one in found]])
         free = {font_id for (font_id,) in cursor.fetchall()}

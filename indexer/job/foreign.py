@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ from psycopg.rows import class_row
 from indexer.database.connect import Connection
 from indexer.embed.protocol import Document, Embedder
 from indexer.errors import FontError, UserError
+from indexer.job.pending import TAGS
+from indexer.job.run import embed_each
 from indexer.spaces import Space, padded
 from indexer.text import schema_of
 
@@ -22,13 +25,14 @@ SAMPLE = 8
 MIN_COSINE = 0.9
 
 # In the order of a hash, so that the sample is spread over the table and the same each time.
-FOREIGN = sql.SQL("""
-    select f.name, f.category, coalesce(f.tags, '{}') as tags, f.description, f.embedding::text as vector
+FOREIGN = sql.SQL(f"""
+    select coalesce(f.name, '') as name, f.category, {TAGS} as tags, f.description,
+           f.embedding::text as vector
     from public.fonts f
     where f.embedding is not null and not exists (
       select from font_index.embeddings e where e.font_id = f.id and e.space_id = %s)
     order by md5(f.id::text) limit %s
-""")
+""")  # noqa: S608 - a constant, composed of constants
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,19 +54,20 @@ def require_same_model(connection: Connection, space: Space, embedder: Embedder)
     if not fonts or space.text_schema is None:
         return
     schema = schema_of(space.text_schema)
-    texts = [
-        schema.compose(
-            name=font.name, category=font.category, tags=font.tags, description=font.description,
-            traits=None,
-        )
-        for font in fonts
-    ]  # fmt: skip
+    documents, vectors = [], []
+    for font in fonts:
+        with suppress(FontError):  # what no model reads tells nothing
+            text = schema.compose(
+                name=font.name, category=font.category, tags=font.tags,
+                description=font.description, traits=None,
+            )  # fmt: skip
+            documents.append(Document(text=text))
+            vectors.append(font.vector)
     found = []
-    answers = embedder.embed_documents([Document(text=text) for text in texts])
-    for font, answer in zip(fonts, answers, strict=True):
+    for vector, answer in zip(vectors, embed_each(embedder, documents), strict=True):
         if isinstance(answer, FontError):
             continue
-        found.append(_cosine(np.array(json.loads(font.vector)), padded(answer)))
+        found.append(_cosine(np.array(json.loads(vector)), padded(answer)))
     if found and np.median(found) < MIN_COSINE:
         raise UserError(
             f"The text vectors in fonts.embedding were not made by {space.model.name} from the same "

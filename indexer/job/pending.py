@@ -21,15 +21,28 @@ Reason = Literal[
 WORKABLE: frozenset[Reason] = frozenset({"new", "changed text", "changed file", "lost", "retry"})
 
 # Every font with the inputs of its vector. The hash covers what the text schema uses, and the file's
-# address; the file's bytes are compared by their own hash, which is known once they were fetched.
+# address; the file's bytes are compared by their own hash, which is known once they were fetched. Tags
+# may hold nulls and arrays: what is read of them is a list of strings. What is longer than any font's
+# is read in part, for jsonb takes no more than 256 MB: no model reads even that.
+LONG = 500_000  # bytes
+NAME, CATEGORY, DESCRIPTION = (
+    f"case when octet_length(f.{column}) > {LONG} then left(f.{column}, {LONG}) else f.{column} end as {column}"
+    for column in ("name", "category", "description")
+)
+TAGS = f"array(select left(tag, {LONG}) from unnest(f.tags) tag where tag is not null)"  # noqa: S608
 INPUTS = f"""
-    select f.id as font_id, f.name, f.category, coalesce(f.tags, array[]::text[]) as tags,
-           f.description, f.created_at, file.url, files.sha256 as file_sha256,
+    select f.id as font_id, coalesce(f.name, '') as name, f.category, f.description, f.created_at,
+           {TAGS} as tags,
+           file.url, files.sha256 as file_sha256,
            sha256(convert_to(jsonb_build_array(
              case when %(uses_text)s then jsonb_build_array(f.name, f.category, f.tags) end,
              case when %(uses_description)s then f.description end,
              case when %(uses_sheet)s then file.url end)::text, 'UTF8')) as input_hash
-    from public.fonts f
+    from (
+      select f.id, f.created_at, f.files, {NAME}, {CATEGORY}, {DESCRIPTION},
+             case when pg_column_size(f.tags) > {LONG} then array[repeat('x', {LONG})] else f.tags end as tags
+      from public.fonts f
+    ) f
     left join lateral ({REGULAR_FILE}) file on %(uses_sheet)s
     left join font_index.files on files.url = file.url
 """  # noqa: S608 - a constant, composed of constants

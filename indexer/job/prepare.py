@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 import PIL
 from fontTools.ttLib import TTFont
@@ -14,6 +17,7 @@ from indexer import atomic
 from indexer.catalog.facts import Facts
 from indexer.errors import FontError
 from indexer.fontfile import check_whole, describe, open_font
+from indexer.machine import of_the_machine, reason
 from indexer.sheet.render import SheetSpec, render_sheet
 from indexer.traits import TRAITS_VERSION, Traits
 from indexer.traits.measure import measure
@@ -48,15 +52,31 @@ def facts_of_file(path: Path, face_index: int, name: str) -> Facts:
             with TTFont(stream, fontNumber=number, lazy=True) as font:
                 check_whole(font, head, path.stat().st_size)
                 return Facts.from_font(font, name)
-    except Exception as error:  # noqa: BLE001 - fontTools raises whatever its parsers run into
-        raise describe(error, "open") from None
+    except Exception as error:
+        if of_the_machine(error):
+            raise
+        raise describe(error, "open") from None  # fontTools raises whatever its parsers run into
 
 
 class PreparedCache:
-    """Sheets and traits on disk, by everything that they depend on. May be deleted at any time."""
+    """Sheets and traits on disk, by everything that they depend on. May be deleted at any time.
 
-    def __init__(self, folder: Path, spec: SheetSpec) -> None:
+    Where they cannot be kept, `notice` gets one sentence about it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        spec: SheetSpec,
+        *,
+        notice: Callable[[str], None] = lambda sentence: None,
+    ) -> None:
         self._folder = folder
+        self._scratch = folder / "tmp"
+        self._notice = notice
+        self._once = Lock()
+        with suppress(FileNotFoundError):
+            atomic.sweep(self._scratch)
         self._made_by = f"{spec.identity} pillow/{PIL.__version__} traits/{TRAITS_VERSION}"
 
     def get(self, sha256: str, face_index: int) -> Prepared | None:
@@ -69,10 +89,19 @@ class PreparedCache:
 
     def put(self, sha256: str, face_index: int, prepared: Prepared) -> None:
         path = self._path(sha256, face_index)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        atomic.write(path, prepared.sheet)
-        # last: its presence says that the pair is whole
-        atomic.write(path.with_suffix(".json"), json.dumps(prepared.traits.to_json()).encode())
+        traits = json.dumps(prepared.traits.to_json()).encode()
+        try:
+            for folder in (path.parent, self._scratch):
+                folder.mkdir(parents=True, exist_ok=True)
+            atomic.write(path, prepared.sheet, scratch=self._scratch)
+            # last: its presence says that the pair is whole
+            atomic.write(path.with_suffix(".json"), traits, scratch=self._scratch)
+        except OSError as error:
+            if self._once.acquire(blocking=False):
+                self._notice(
+                    f"Sheets cannot be cached in {self._folder}: {reason(error)}. They are used all "
+                    "the same, and drawn again when they are next needed."
+                )
 
     def _path(self, sha256: str, face_index: int) -> Path:
         name = hashlib.sha256(f"{sha256} {face_index} {self._made_by}".encode()).hexdigest()

@@ -16,13 +16,20 @@ from indexer.job.pending import file_urls
 
 AT_A_TIME = 4
 BATCH = 100  # files noted at once
-FORGET_UNUSED = "delete from font_index.files where not url = any(%s)"
+# Not what a font that is gone was made from: if it comes back, its vector is still right.
+UNUSED = """
+    select x.url from font_index.files x
+    where not x.url = any(%s) and not exists (
+      select from font_index.embeddings e
+      where e.file_sha256 = x.sha256 and not exists (select from public.fonts where id = e.font_id))
+"""
+FORGET = "delete from font_index.files where url = any(%s)"
 # facts about a local family are made from its files, those of others from a list
 FORGET_FACTS = "delete from font_index.facts where font_id = any(%s)"
 # a local file costs no request
 DUE = """
     select url, sha256 from font_index.files
-    where checked_at < now() - %s or url like 'file:%%' order by url
+    where url = any(%s) and (checked_at < now() - %s or url like 'file:%%') order by url
 """
 
 
@@ -35,9 +42,13 @@ class Revalidated:
 
 def revalidate(connection: Connection, files: FontFiles, max_age: timedelta) -> Revalidated:
     """Fetch again, where it changed, every file in use that is local or was looked at long ago."""
-    used = file_urls(connection)
-    connection.execute(FORGET_UNUSED, [list(used.values())])
-    due = connection.execute(DUE, [max_age]).fetchall()
+    with connection.transaction():  # one picture: nothing is unused because its font has just gone
+        connection.execute("set transaction isolation level repeatable read read only")
+        used = file_urls(connection)
+        addresses = list(used.values())
+        unused = [url for (url,) in connection.execute(UNUSED, [addresses])]
+    connection.execute(FORGET, [unused])
+    due = connection.execute(DUE, [addresses, max_age]).fetchall()
     changed, unreachable = 0, []
 
     def look(url: str) -> FetchedFile | FontError:

@@ -19,11 +19,13 @@ from indexer.database.connect import Connection
 from indexer.embed.halving import halved
 from indexer.embed.protocol import Document, Embedder, Vector
 from indexer.errors import EmbedderUnavailable, FontError, UserError
+from indexer.fontfile import reason
 from indexer.job.ahead import Outcome, Preparer
 from indexer.job.causes import by_cause
 from indexer.job.heartbeat import Heartbeat, abandoned
 from indexer.job.pending import EVERYTHING, Claim, Reason, Selection, pending
-from indexer.job.store import Indexed, JobRun, tidy
+from indexer.job.store import REFUSED, Indexed, JobRun, refusal, tidy
+from indexer.machine import of_the_machine, stopped
 from indexer.spaces import Space
 from indexer.text import schema_of
 
@@ -101,9 +103,8 @@ def index(
     does the rest. Fonts that cannot be indexed are recorded and the run goes on. `preparer` is
     needed where the space has a sheet. A `progress` that is given is continued: its fonts count
     towards `limit`. `before` is called with the fonts before the first is embedded, and may refuse
-    them. Raises EmbedderUnavailable,
-    TooManyFailed, and what the database raises;
-    the run's row then says that it failed.
+    them. Raises EmbedderUnavailable, TooManyFailed, UserError where this machine fails, and what the
+    database raises; the run's row then says that it failed.
     """
     progress = Progress() if progress is None else progress
     tidy(connection)
@@ -174,12 +175,18 @@ class _Batch:
 
     @classmethod
     def of(cls, space: Space, fonts: Sequence[Outcome]) -> _Batch:
-        ready = [font for font in fonts if font.error is None]
-        return cls(
-            ready=ready,
-            documents=[_document(space, font) for font in ready],
-            failed=[(font, font.error) for font in fonts if font.error],
-        )
+        batch = cls(ready=[], documents=[], failed=[])
+        for font in fonts:
+            try:
+                if font.error:
+                    raise font.error
+                document = document_of(space, font)
+            except FontError as error:
+                batch.failed.append((font, error))
+            else:
+                batch.ready.append(font)
+                batch.documents.append(document)
+        return batch
 
 
 def embed_each(embedder: Embedder, documents: Sequence[Document]) -> list[Vector | FontError]:
@@ -192,7 +199,9 @@ def embed_each(embedder: Embedder, documents: Sequence[Document]) -> list[Vector
             return embedder.embed_documents(part)
         except EmbedderUnavailable:
             raise
-        except Exception as error:  # noqa: BLE001 - a model raises anything on a document it dislikes
+        except Exception as error:  # a model raises anything on a document it dislikes
+            if isinstance(error, OSError) and of_the_machine(error):
+                raise stopped(error) from error
             return error
 
     answer = attempt(documents)
@@ -202,7 +211,7 @@ def embed_each(embedder: Embedder, documents: Sequence[Document]) -> list[Vector
 
 
 def _refused(error: Exception) -> Vector | FontError:
-    return FontError("embed", f"The embedder refused it: {error}"[:300])
+    return FontError("embed", f"The embedder refused it: {reason(error)}.")
 
 
 def _claims(run: JobRun, work: Sequence[Claim], selection: Selection, size: int) -> Iterator[Claim]:
@@ -273,8 +282,24 @@ def _save(
             continue
         traits = outcome.prepared.traits if outcome.prepared else None
         done.append(Indexed(claim=outcome.claim, vector=vector, traits=traits, file=outcome.file))
+
+    def attempt(part: Sequence[Indexed]) -> list[FontError | None] | psycopg.Error:
+        try:
+            progress.embedded += run.save(part, overwrite=selection.overwrite)
+        except REFUSED as error:
+            return error
+        return [None] * len(part)
+
     with progress.timed("save"):
-        progress.embedded += run.save(done, overwrite=selection.overwrite)
+        answer = attempt(done)
+        if isinstance(answer, psycopg.Error):
+            answer = halved(done, answer, attempt, _unsaved)
+        outcomes = {outcome.claim.font_id: outcome for outcome in batch.ready}
+        failed += [
+            (outcomes[item.claim.font_id], error)
+            for item, error in zip(done, answer, strict=True)
+            if error
+        ]
         for outcome, error in failed:
             run.fail(outcome.claim, error, outcome.file)
     progress.failures += [error for _, error in failed]
@@ -284,7 +309,11 @@ def _save(
         raise TooManyFailed(progress)
 
 
-def _document(space: Space, outcome: Outcome) -> Document:
+def _unsaved(error: psycopg.Error) -> FontError | None:
+    return FontError("embed", f"The database refused its vector or measurements: {refusal(error)}.")
+
+
+def document_of(space: Space, outcome: Outcome) -> Document:
     font, prepared = outcome.claim, outcome.prepared
     traits = prepared.traits if prepared else None
     text = None

@@ -26,6 +26,13 @@ from indexer.traits import Traits
 
 MAX_ATTEMPTS = 5
 FIRST_RETRY = timedelta(minutes=15)  # doubles with each attempt
+# What the database raises on the values of one font, or a trigger of the product's on its row.
+REFUSED = (
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    psycopg.errors.ProgramLimitExceeded,
+    psycopg.errors.RaiseException,
+)
 
 # Claims are taken one transaction at a time, so two workers never take the same font. The lock is
 # on a number: no row of the product's table is locked, and the transaction pooler lets it pass.
@@ -48,12 +55,6 @@ END_DEAD_RUNS = """
       returning id)
     delete from font_index.leases using dead where run_id = dead.id
 """
-ORPHANS = [
-    "delete from font_index.embeddings x where not exists (select from public.fonts where id = x.font_id)",
-    "delete from font_index.failures x where not exists (select from public.fonts where id = x.font_id)",
-    "delete from font_index.facts x where not exists (select from public.fonts where id = x.font_id)",
-    "delete from font_index.leases x where not exists (select from public.fonts where id = x.font_id)",
-]
 START_RUN = """
     insert into font_index.runs (space_id, host, process_id, versions) values (%s, %s, %s, %s)
     returning id
@@ -71,7 +72,11 @@ WRITABLE = sql.SQL("""
       and (%(ours)s or f.{column} is null or e.vector_md5 = md5(f.{column}::text))
     for no key update of f
 """)
-DISOWN = "delete from font_index.embeddings where space_id = %s and font_id = any(%s)"
+# what is known of a deleted font is the sweep's matter: it may come back
+DISOWN = """
+    delete from font_index.embeddings x where space_id = %s and font_id = any(%s)
+      and exists (select from public.fonts where id = x.font_id)
+"""
 # One update a font: each version of a row costs an insertion into every index, HNSW's among them.
 SERVE = sql.SQL(
     "update public.fonts set {column} = %s, traits = coalesce(%s, traits) where id = %s"
@@ -249,7 +254,7 @@ class JobRun:
                     "input_hash": font.input_hash,
                     "url": font.url,
                     "stage": error.stage,
-                    "error": error.message,
+                    "error": "".join(c if c.isprintable() else "\ufffd" for c in error.message),
                     "retry": FIRST_RETRY,
                     "max_attempts": MAX_ATTEMPTS,
                 },
@@ -271,10 +276,8 @@ class JobRun:
 
 
 def tidy(connection: Connection) -> None:
-    """End the runs that have died, and sweep what deleted fonts have left."""
+    """End the runs that have died."""
     connection.execute(END_DEAD_RUNS, {"lease": LEASE})
-    for statement in ORPHANS:
-        connection.execute(statement)
 
 
 def make_due(
@@ -291,6 +294,11 @@ def saw_files(connection: Connection, files: Sequence[SeenFile]) -> None:
         cursor.executemany(
             SAW_FILE, [(file.url, file.sha256, file.size, file.origin) for file in files]
         )
+
+
+def refusal(error: psycopg.Error) -> str:
+    """What the database said, at most 200 characters, without a full stop."""
+    return (error.diag.message_primary or str(error))[:200].rstrip(".")
 
 
 def _finish(

@@ -17,19 +17,18 @@ from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 
 from indexer.database.connect import OPTIONS, Connection, Database, register_vectors
 from indexer.errors import UserError
+from indexer.serve import visitors
 from indexer.settings import Settings
 
 LOG = logging.getLogger("indexer.serve")
 T = TypeVar("T")
 
-ANONYMOUS = "anon"  # the role of Supabase's API for visitors who are not signed in
 MAX_CONNECTIONS = 8
 MAX_WAITING = 64
 MAX_WAIT_SECONDS = 5.0
 MAX_ASKING = 256  # requests that read, or wait to
-MAX_ANSWER_SECONDS = (
-    15.0  # of all that a request reads; the server's own limits need a server that lives
-)
+# of all that a request reads; the server's own limits need a server that lives
+MAX_ANSWER_SECONDS = 15.0
 MAX_STATEMENT_SECONDS = 3  # as long as Supabase lets anon
 
 # All of it is one message to the server, and a pooler keeps its connection from begin to rollback.
@@ -38,26 +37,6 @@ BEGIN = sql.SQL(
     "begin isolation level repeatable read, read only; set local statement_timeout = {}"
 )
 AS_ROLE = sql.SQL("{begin}; set local role {role}")
-ROLE_EXISTS = "select exists (select from pg_roles where rolname = %s), current_user"
-# Which of what a visitor needs is missing. A schema that may not be used is an error of its own.
-LACKS = """
-    select concat_ws(', ',
-      case when not has_table_privilege('public.fonts', 'select') then 'select on public.fonts' end,
-      case when not has_schema_privilege('font_index', 'usage') then 'usage on the schema font_index' end,
-      (select 'execute on ' || string_agg(p.oid::regprocedure::text, ', ') from pg_proc p
-        where p.oid in ('public.match_fonts_hybrid'::regproc, 'public.similar_fonts'::regproc)
-          and not has_function_privilege(p.oid, 'execute')))
-"""
-# Whether policies may hide fonts that the connecting role sees all the same, as the table's owner does.
-UNHEEDED_POLICIES = """
-    select c.relrowsecurity and not row_security_active(c.oid) and (
-      not exists (select from pg_policy p
-                   where p.polrelid = c.oid and p.polpermissive and p.polcmd in ('r', '*')
-                     and p.polroles = '{0}' and pg_get_expr(p.polqual, p.polrelid) = 'true')
-      or exists (select from pg_policy p
-                  where p.polrelid = c.oid and not p.polpermissive and p.polcmd in ('r', '*')))
-      from pg_class c where c.oid = 'public.fonts'::regclass
-"""
 
 
 class DatabaseUnavailable(UserError):
@@ -107,7 +86,7 @@ class Reader:
         `say` gets a sentence where no role was chosen and the database has none for visitors.
         """
         with database.open() as connection:
-            return cls(database, _role(connection, settings.serve_role, say))
+            return cls(database, visitors.role(connection, settings.serve_role, say))
 
     def __enter__(self) -> Self:
         self._pool.open()
@@ -123,11 +102,11 @@ class Reader:
         self._pool.close()
 
     async def answer(self, read: Callable[[], T], *, seconds: float | None = None) -> T:
-        """What a function comes to that reads, in threads of their own: a database that hangs, without
-        an end of its connections, holds up nothing else. Belongs to one event loop.
+        """The result of a function that reads, run in one of the reader's own threads, so that a
+        database that hangs holds up nothing else. Belongs to one event loop.
 
-        seconds: for all of it, MAX_ANSWER_SECONDS if omitted. Raises ReaderBusy beyond them, and where
-        too many ask; and what the function raises.
+        seconds: for the wait and the function, MAX_ANSWER_SECONDS if omitted. Raises ReaderBusy beyond
+        them, and where too many ask; and what the function raises.
         """
         if self._asking >= MAX_ASKING:
             raise ReaderBusy("Too many requests wait for the database. Try again.")
@@ -145,11 +124,11 @@ class Reader:
         """A connection that sees what the app's visitors see, for at most a few seconds.
 
         Raises DatabaseUnavailable where the database cannot be reached, and ReaderBusy, one of
-        these, where it takes too long; UserError where policies came that could not be respected.
+        these, where it takes too long; UserError for new policies that would not bind the reader.
         """
         with self._reading(self._as_visitor) as connection:
             if self.role is None:
-                refuse_unheeded_policies(connection)
+                visitors.refuse_unheeded_policies(connection)
             yield connection
 
     @contextmanager
@@ -161,7 +140,7 @@ class Reader:
     def become_visitor(self, connection: Connection) -> None:
         """See what visitors see until the end of the transaction, which began as the owner's."""
         if self.role is None:
-            refuse_unheeded_policies(connection)
+            visitors.refuse_unheeded_policies(connection)
         else:
             connection.execute(sql.SQL("set local role {}").format(sql.Identifier(self.role)))
 
@@ -190,7 +169,7 @@ class Reader:
             self._pool.putconn(connection)
 
     def _begun(self, begin: sql.Composed) -> Connection:
-        # a restarted server, or a pooler that was tired of waiting, has left connections dead
+        # connections die when a server restarts, or by a pooler's idle timeout
         for _ in range(MAX_CONNECTIONS + 1):
             connection = self._connection()
             try:
@@ -218,50 +197,6 @@ class Reader:
             raise self._unreachable() from None
 
     def _unreachable(self) -> DatabaseUnavailable:
-        # which database it is tells the log, not whoever asks
+        # the log says which database; callers need not know
         LOG.warning("%s cannot be reached.", self._database.label)
         return DatabaseUnavailable("The database cannot be reached. Try again later.")
-
-
-def refuse_unheeded_policies(connection: Connection) -> None:
-    """Raises UserError where row security would hide fonts from others than the connecting role."""
-    if connection.execute(UNHEEDED_POLICIES).fetchone() == (True,):
-        raise UserError(
-            "public.fonts has row security, the database has no role anon, and the connecting role "
-            "is not bound by policies. Set FONTSIGHT_SERVE_ROLE to the role that visitors read as."
-        )
-
-
-def _role(connection: Connection, chosen: str | None, say: Callable[[str], None]) -> str | None:
-    """The role to read as, having read as it."""
-    role = chosen or ANONYMOUS
-    row = connection.execute(ROLE_EXISTS, [role]).fetchone()
-    assert row is not None
-    exists, me = row
-    if not exists and chosen:
-        raise UserError(
-            f"The database has no role {role[:100]!r}. Set FONTSIGHT_SERVE_ROLE to the role that "
-            "visitors read as."
-        )
-    if not exists:
-        refuse_unheeded_policies(connection)
-        say(f"The database has no role {ANONYMOUS}: fonts are read as {me}, the connecting role.")
-        return None
-    with connection.transaction(force_rollback=True):
-        try:
-            connection.execute(sql.SQL("set local role {}").format(sql.Identifier(role)))
-        except errors.InsufficientPrivilege:
-            raise UserError(
-                f"{me} may not read as the role {role[:100]!r}. Run: "
-                f'grant "{role[:100]}" to "{me}"; or set FONTSIGHT_SERVE_ROLE to another role.'
-            ) from None
-        try:
-            lacks = connection.execute(LACKS).fetchone()
-        except errors.InsufficientPrivilege:
-            lacks = ("usage on the schema public",)
-    if lacks and lacks[0]:
-        raise UserError(
-            f"The role {role[:100]!r} cannot search: it lacks {lacks[0]}. sql/README.md lists what "
-            "it needs; or set FONTSIGHT_SERVE_ROLE to another role."
-        )
-    return role

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
+import os
 import socket
 import sys
 import threading
@@ -11,8 +13,10 @@ import webbrowser
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from indexer.choose import VLOptions
 from indexer.database.connect import Database
@@ -21,13 +25,15 @@ from indexer.errors import UserError
 from indexer.fetch.files import FontFiles
 from indexer.serve.http.access import Access
 from indexer.serve.http.app import application
+from indexer.serve.http.connections import Connection
 from indexer.serve.http.middleware import LOG, JsonLines
 from indexer.serve.reading import Reader
+from indexer.serve.service import Service, ServiceOptions
 from indexer.serve.specimens.specimens import Specimens
-from indexer.serve.vectors.service import Service, ServiceOptions
 from indexer.settings import Settings
 
-SECONDS_TO_FINISH = 20  # for requests that are under way when it is told to stop
+SECONDS_TO_FINISH = 5  # for requests that are under way when it is told to stop
+SECONDS_TO_STOP = 9  # for all of it: Docker kills after 10
 # an idle connection: longer than proxies keep theirs (60), or they send a request into one that closes
 SECONDS_KEPT_OPEN = 75
 
@@ -53,15 +59,7 @@ def run(
     )
     service = Service(Reader.from_settings(settings, database, say), settings, options, say)
     specimens = Specimens(FontFiles.from_settings(settings, notice=say))
-    config = uvicorn.Config(
-        application(service, specimens, access, settings),
-        access_log=False,  # its lines hold what was asked
-        log_level="warning",
-        timeout_graceful_shutdown=SECONDS_TO_FINISH,
-        timeout_keep_alive=SECONDS_KEPT_OPEN,
-        server_header=False,
-    )
-    server = uvicorn.Server(config)
+    server = Server(application(service, specimens, access, settings), say)
     address = announcement.address(host, port)
     with (
         bound(host, port) as listening,
@@ -73,6 +71,39 @@ def run(
         if open_page:
             threading.Thread(target=_open_page, args=(server, address), daemon=True).start()
         server.run([listening])
+
+
+class Server(uvicorn.Server):
+    """Told to stop, the process ends: in order, or in SECONDS_TO_STOP whatever a database or a card does."""
+
+    def __init__(self, app: FastAPI, say: Callable[[str], None]) -> None:
+        config = uvicorn.Config(
+            app,
+            http=Connection,
+            ws="none",
+            access_log=False,  # its lines hold what was asked
+            log_level="warning",
+            timeout_graceful_shutdown=SECONDS_TO_FINISH,
+            timeout_keep_alive=SECONDS_KEPT_OPEN,
+            server_header=False,
+        )
+        super().__init__(config)
+        self._say = say
+        self._told = threading.Event()
+        threading.Thread(target=self._end_in_time, name="end in time", daemon=True).start()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        self._told.set()
+
+    def _end_in_time(self) -> None:
+        # Python waits for all threads before it ends, also for one that waits for a database for ever
+        self._told.wait()
+        time.sleep(SECONDS_TO_STOP)
+        self._say(f"Something did not end within {SECONDS_TO_STOP} s. The process ends without it.")
+        for child in multiprocessing.active_children():
+            child.kill()
+        os._exit(1)
 
 
 def bound(host: str, port: int) -> socket.socket:

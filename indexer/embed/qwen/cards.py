@@ -90,13 +90,12 @@ class Cards(Embedder):
         return ", ".join(card.name for card in self._pool.left) or "no card"
 
     @property
-    def reads_images(self) -> bool:
-        return True
+    def given_up(self) -> str | None:
+        return self._pool.given_up
 
     @property
-    def seconds_per_document(self) -> float | None:
-        """How long a card takes for one, of late; None before any was embedded."""
-        return self._pool.seconds_per_document
+    def reads_images(self) -> bool:
+        return True
 
     def start(self, expected: int = 0) -> None:
         """Load the model on every card, and say what each came to. Does nothing once it is done.

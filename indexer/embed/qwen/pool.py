@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from statistics import fmean
 
 from indexer.embed.qwen.card import Card
 from indexer.embed.qwen.process import CardProcess
@@ -32,14 +31,11 @@ class Pool:
         return [card for card in self._cards if card.given_up is None]
 
     @property
-    def up(self) -> list[CardProcess]:
-        return [process for card in self._cards if (process := card.process)]
-
-    @property
-    def seconds_per_document(self) -> float | None:
-        """The mean of the cards that are up; None before any document."""
-        known = [seconds for process in self.up if (seconds := process.seconds_per_document)]
-        return fmean(known) if known else None
+    def given_up(self) -> str | None:
+        """Why none of the cards is left, in a sentence; None while one is, and before there were any."""
+        cards = list(self._cards)
+        reasons = [why for card in cards if (why := card.given_up)]
+        return reasons[0] if reasons and len(reasons) == len(cards) else None
 
     def fill(self, cards: Sequence[Card]) -> None:
         with self._changed:
@@ -134,7 +130,6 @@ class Pool:
             raise EmbedderUnavailable("The cards were closed.")
         if left := self.left:
             return left
-        reason = next((card.given_up for card in self._cards if card.given_up), "")
         raise EmbedderUnavailable(
-            f"No card is left to embed with. {reason} What is done is kept; run it again for the rest."
+            f"No card is left to embed with. {self.given_up or ''} What is done is kept; run it again for the rest."
         )

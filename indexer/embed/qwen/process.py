@@ -28,7 +28,6 @@ from indexer.embed.qwen.worker import work
 
 SECONDS_TO_STOP = 5.0
 SECONDS_TO_DIE = 1.0  # of a process whose connection has ended; its exit code is worth the wait
-LATEST = 0.2  # weight of the latest call in the moving average
 
 
 class CardLost(Exception):
@@ -67,7 +66,6 @@ class CardProcess:
         self._numbers = count(READY + 1)
         self._answered: dict[type[Call] | None, float] = {}  # when, of each kind, the latest was
         self._lost: str | None = None
-        self._seconds: float | None = None
         self.answers = 0
         self.ended = threading.Event()
         threading.Thread(target=self._listen, name=self._process.name, daemon=True).start()
@@ -76,11 +74,6 @@ class CardProcess:
     def lost(self) -> str | None:
         """Why it ended, in a sentence; None while it lives."""
         return self._lost
-
-    @property
-    def seconds_per_document(self) -> float | None:
-        """A moving average; None before the first."""
-        return self._seconds
 
     def started(self) -> Ready:
         """Waits for the model to be loaded. Raises UserError where it cannot be, and CardLost."""
@@ -151,13 +144,10 @@ class CardProcess:
         now = time.monotonic()
         with self._state:
             asked = self._asked.pop(reply.number)
-            if asked.documents:
-                self._measure((now - self._began(asked)) / asked.documents)
             self._answered[asked.kind] = now
             self.answers += asked.kind is not None
         match reply.content:
             case Ready() as ready:
-                self._seconds = 1 / ready.rate if ready.rate else None
                 asked.answer.set_result(ready)
             case Failure() as failure:
                 asked.answer.set_exception(failure.error())
@@ -172,10 +162,6 @@ class CardProcess:
     def _began(self, asked: _Asked) -> float:
         """When it was its turn, as far as is known here."""
         return max(asked.since, self._answered.get(asked.kind, 0.0))
-
-    def _measure(self, seconds: float) -> None:
-        before = seconds if self._seconds is None else self._seconds
-        self._seconds = LATEST * seconds + (1 - LATEST) * before
 
     def _end(self, why: str) -> None:
         """Of no effect on one that has ended. One that a driver holds is not waited for."""

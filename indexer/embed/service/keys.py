@@ -62,15 +62,16 @@ def host_of(base_url: str, *, has_key: bool) -> str:
         raise UserError(
             "The embedding service's URL must hold no user, password or query: give the key apart."
         )
-    if url.scheme == "http" and has_key and not _is_loopback(url.host):
+    if url.scheme == "http" and has_key and not is_loopback(url.host):
         raise UserError(
             f"The key would go to {url.host} in the clear: use https, or no key for a local service."
         )
     return url.host
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """By its address, or as localhost. Other names below .localhost are what a resolver makes of them."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+        return host == "localhost"

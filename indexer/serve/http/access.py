@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import secrets
 from collections.abc import Sequence
 
 from fastapi import Request
 
+from indexer.embed.service.keys import is_loopback
 from indexer.errors import UserError
 from indexer.serve.refusals import Refusal
 
@@ -51,15 +51,17 @@ class Access:
 
     async def check(self, request: Request) -> None:  # or each request would wait for a thread
         """Raises Refusal (401) for a request without a key, or with a wrong one."""
+        if not self.lets_in(request):
+            raise Refusal(401, "A key is needed: Authorization: Bearer KEY.")
+
+    def lets_in(self, request: Request) -> bool:
         if not self.required:
-            return
+            return True
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and (self.knows(given.strip()) or self._is_token(given)):
-            return
+            return True
         cookie = request.cookies.get(COOKIE, "")
-        if hmac.compare_digest(_digest(cookie), _digest(self._cookie)):
-            return
-        raise Refusal(401, "A key is needed: Authorization: Bearer KEY.")
+        return hmac.compare_digest(_digest(cookie), _digest(self._cookie))
 
     def knows(self, key: str) -> bool:
         """In a time that does not tell how much of the key is right, or which of them it is."""
@@ -74,15 +76,6 @@ class Access:
 
     def _is_token(self, given: str) -> bool:
         return hmac.compare_digest(_digest(given.strip()), _digest(self.token))
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _digest(text: str) -> bytes:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import orjson
-from fastapi import Response
+from fastapi import Request, Response
 from pydantic import BaseModel
 
 from indexer.embed.protocol import Vector, normalised
@@ -27,7 +27,7 @@ class Error(BaseModel):
 
 
 ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Error} for status in (400, 401, 413, 422, 429, 503, 504)
+    status: {"model": Error} for status in (400, 401, 408, 413, 415, 422, 429, 503, 504)
 }
 
 
@@ -38,6 +38,12 @@ def json_of(content: object, headers: dict[str, str] | None = None) -> Response:
     except TypeError:  # of a row: jsonb holds longer numbers and deeper lists than are written here
         body = orjson.dumps(_writable(content, MAX_DEPTH), option=orjson.OPT_SERIALIZE_NUMPY)
     return Response(body, media_type="application/json", headers=headers)
+
+
+def has(request: Request, etag: str) -> bool:
+    """Whether the caller has it already, by If-None-Match."""
+    given = request.headers.get("if-none-match", "")
+    return any(known.strip().removeprefix("W/") in (etag, "*") for known in given.split(","))
 
 
 def cut(vector: Vector, dimension: int | None) -> Vector:

@@ -14,7 +14,8 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from indexer.serve.http import errors
 from indexer.serve.http.access import COOKIE, LOOPBACK, Access
-from indexer.serve.http.middleware import BodyLimit, Bounded, Observed
+from indexer.serve.http.bodies import Bodies
+from indexer.serve.http.middleware import Bounded, Observed
 from indexer.serve.http.routes.embed import embed_router
 from indexer.serve.http.routes.facets import facets_router
 from indexer.serve.http.routes.fonts import fonts_router
@@ -26,9 +27,9 @@ from indexer.serve.http.routes.search import search_router
 from indexer.serve.search.columns import Columns
 from indexer.serve.search.facets import warm
 from indexer.serve.search.searching import warm_up
+from indexer.serve.service import Service
 from indexer.serve.specimens.specimens import Specimens
 from indexer.serve.vectors.images import Pictures
-from indexer.serve.vectors.service import Service
 from indexer.settings import Settings
 
 
@@ -45,11 +46,11 @@ def application(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with service.reader, specimens:
-            service.start(lambda: warm_up(service))
+            service.embedders.start(lambda: warm_up(service))
             warming = asyncio.create_task(asyncio.to_thread(warm, service.reader, columns))
             yield
             await asyncio.gather(warming, return_exceptions=True)
-            await service.close()
+            await service.embedders.close()
 
     app = FastAPI(
         title="fontsight",
@@ -87,16 +88,16 @@ def application(
         )  # fmt: skip
         return answer
 
+    app.add_middleware(Bounded)
+    app.add_middleware(Bodies, access=access)  # around it: what is not there yet keeps nobody out
     origins = [origin.strip() for origin in settings.serve_origins.split(",") if origin.strip()]
     if origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type"],
         )  # fmt: skip
-    app.add_middleware(BodyLimit, access=access)
     if not access.required:
         # without a key, a web page that renames its own host to 127.0.0.1 could ask in its visitor's place
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK], www_redirect=False)
-    app.add_middleware(Bounded)
     app.add_middleware(Observed, metrics=service.metrics)
     return app

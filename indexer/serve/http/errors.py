@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -16,7 +17,7 @@ from indexer.serve.refusals import Refusal, refusal_of
 OPENAI = "/v1/"  # below which errors have OpenAI's shape
 CODES = {
     400: "invalid_request", 401: "unauthorized", 403: "forbidden", 404: "not_found",
-    405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type", 422: "invalid_request",
+    405: "method_not_allowed", 408: "too_slow", 413: "too_large", 415: "unsupported_media_type", 422: "invalid_request",
     429: "busy", 500: "internal_error", 503: "unavailable", 504: "too_late",
 }  # fmt: skip
 
@@ -55,10 +56,33 @@ def _http(request: Request, error: Exception) -> JSONResponse:
 
 
 def _invalid(request: Request, error: Exception) -> JSONResponse:
-    """Which fields are wrong and why, without what stood in them."""
+    """Which keys are wrong and why, without what stood in them."""
     assert isinstance(error, RequestValidationError)
-    wrong = dict.fromkeys(
-        f"{'.'.join(map(str, problem['loc'][1:])) or 'the body'}: {problem['msg']}"[:200]
-        for problem in error.errors()
-    )
-    return response(request, Refusal(422, f"The request is not valid. {'; '.join([*wrong][:5])}."))
+    if isinstance(error.body, bytes) and error.body:
+        sentence = (
+            "The body of a request must be JSON, with the header Content-Type: application/json."
+        )
+        return response(request, Refusal(415, sentence))
+    wrong: dict[str, dict[str, None]] = {}  # of each key, what the kinds say that it may have
+    for problem in error.errors():
+        if problem["type"] == "json_invalid":
+            return response(request, Refusal(422, "The body of the request is not JSON."))
+        wrong.setdefault(_place(problem, error.body)[:100], {})[problem["msg"][:100]] = None
+    told = [f"{place}: {', or '.join([*said][:2])}" for place, said in wrong.items()]
+    return response(request, Refusal(422, f"The request is not valid. {'; '.join(told[:5])}."))
+
+
+def _place(problem: dict[str, Any], body: Any) -> str:
+    """The keys that lead there. Between them pydantic names the kinds of a union, which are ours."""
+    source, *parts = problem["loc"]
+    if source != "body":
+        return ".".join(map(str, parts))
+    keys = []
+    for number, part in enumerate(parts, 1):
+        try:
+            body = body[part]
+        except (LookupError, TypeError):
+            if problem["type"] != "missing" or number < len(parts):
+                continue
+        keys.append(part)
+    return ".".join(map(str, keys)) or "the body"

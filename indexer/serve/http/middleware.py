@@ -1,13 +1,13 @@
-"""Around every request: an id, a line in the log, a number in the metrics, and bounds on its body."""
+"""Around every request: an id, a line in the log, a number in the metrics, and how many are let in."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import secrets
 import time
 import traceback
-from contextlib import suppress
 from typing import Any
 
 from fastapi import Request
@@ -15,15 +15,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from indexer.serve.http import errors
-from indexer.serve.http.access import Access
 from indexer.serve.metrics import Metrics
 from indexer.serve.refusals import Refusal, refusal_of
 
 LOG = logging.getLogger("indexer.serve")
-MAX_BODY = 12 << 20  # bytes: an image of 8 MiB in base64, and some text
 MAX_UNDER_WAY = 320  # requests: a full queue of queries, and two calls with them
 ALWAYS_ANSWERED = ("/health", "/metrics")
-MAX_BODY_WITHOUT_KEY = 4 << 10  # bytes: a key
 METHODS = frozenset({"GET", "POST", "HEAD", "OPTIONS"})
 REQUEST_ID = 64  # characters of a caller's own id that are kept
 SECURITY = {
@@ -63,6 +60,12 @@ class Observed:
         trace = None
         try:
             await self._app(scope, receive, answer)
+        except (
+            asyncio.CancelledError
+        ):  # by the server, which is told to stop: nobody else ends a request
+            if not status:
+                refusal = Refusal(503, "The service is stopping. Try again.", retry_after_s=5)
+                await errors.response(Request(scope), refusal)(scope, receive, answer)
         except Exception as error:  # noqa: BLE001 - a defect of ours must not end the service
             trace = _trace(error)
             if not status:  # nothing was sent yet
@@ -90,51 +93,6 @@ class Observed:
             about["trace"] = trace
         level = logging.INFO if trace is None else logging.ERROR
         LOG.log(level, "request", extra={"about": about})
-
-
-class BodyLimit:
-    """Refuses a body that is too large, however it comes; who has no key may send a key and no more.
-
-    Routes are asked for the key once a body is there and parsed, which takes 12 MiB of brackets 8 s.
-    """
-
-    def __init__(self, app: ASGIApp, access: Access) -> None:
-        self._app = app
-        self._access = access
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        limit = MAX_BODY
-        refusal = Refusal(413, f"The request is larger than {MAX_BODY >> 20} MiB.")
-        try:
-            await self._access.check(Request(scope))
-        except Refusal as keyless:
-            limit, refusal = MAX_BODY_WITHOUT_KEY, keyless
-        length = Headers(scope=scope).get("content-length", "0")
-        if length.isdecimal() and int(length) > limit:
-            await errors.response(Request(scope, receive), refusal)(scope, receive, send)
-            return
-        received, exceeded = 0, False
-
-        async def bounded() -> Message:
-            nonlocal received, exceeded
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > limit:
-                exceeded = True
-                raise refusal
-            return message
-
-        async def answer(message: Message) -> None:
-            if not exceeded:  # else it is what the framework makes of the exception
-                await send(message)
-
-        with suppress(Refusal):
-            await self._app(scope, bounded, answer)
-        if exceeded:
-            await errors.response(Request(scope), refusal)(scope, receive, send)
 
 
 class Bounded:

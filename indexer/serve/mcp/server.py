@@ -24,8 +24,8 @@ from indexer.serve.reading import Reader
 from indexer.serve.refusals import Refusal, refusal_of
 from indexer.serve.search.columns import Trait, read_traits
 from indexer.serve.search.searching import warm_up
+from indexer.serve.service import Service, ServiceOptions
 from indexer.serve.specimens.specimens import Specimens
-from indexer.serve.vectors.service import Service, ServiceOptions
 from indexer.settings import Settings
 
 INSTRUCTIONS = (
@@ -70,11 +70,11 @@ def server(service: Service, specimens: Specimens, traits: list[Trait]) -> FontS
     @asynccontextmanager
     async def lifespan(_: MCPServer[None]) -> AsyncIterator[None]:
         with specimens:  # its processes begin where stdout is no longer the protocol's
-            service.start(lambda: warm_up(service))
+            service.embedders.start(lambda: warm_up(service))
             try:
                 yield
             finally:
-                await service.close()
+                await service.embedders.close()
 
     fonts = FontServer(
         "fontsight", title="fontsight", version=version("fontsight"), instructions=INSTRUCTIONS,

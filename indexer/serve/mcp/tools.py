@@ -29,11 +29,12 @@ from indexer.serve.mcp.types import (
 from indexer.serve.refusals import Refusal
 from indexer.serve.search import facets
 from indexer.serve.search.columns import Columns
-from indexer.serve.search.searching import MAX_QUERY, Search, answer
+from indexer.serve.search.finding import MAX_QUERY, Search
+from indexer.serve.search.searching import answer
 from indexer.serve.search.visible import VisibleFont, visible_font
+from indexer.serve.service import Service
 from indexer.serve.specimens.specimens import Specimens, Wanted
 from indexer.serve.vectors.images import MAX_BYTES, checked
-from indexer.serve.vectors.service import Service
 from indexer.traits import Traits
 from indexer.traits.wording import describe_traits
 
@@ -136,7 +137,7 @@ class Tools:
         return _result(details, pictures)
 
     async def _found(self, wanted: Search, sheets: int) -> CallToolResult:
-        await self._service.loaded(SECONDS_TO_LOAD)
+        await self._service.embedders.tried(SECONDS_TO_LOAD)
         body = await answer(self._service, wanted)
         fonts = [
             FoundFont.model_validate({**font, "appearance": _appearance(font["traits"])})

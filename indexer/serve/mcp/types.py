@@ -8,8 +8,9 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 
-from indexer.serve.search.answer import LegState, Phrase, Reason, UnknownWord
 from indexer.serve.search.columns import Trait
+from indexer.serve.search.schema import LegState, Phrase, UnknownWord
+from indexer.serve.search.why import Reason
 
 MAX_COUNT = 50
 MAX_SHEETS = 6  # pictures of some hundred tokens each

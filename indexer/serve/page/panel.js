@@ -42,7 +42,7 @@ export function showQueryFacts({ milliseconds: took, strategy, exactness, legs, 
   const asked_ = Object.entries(legs).map(([leg, { model, asked: was, why_not: why }]) =>
     [leg === "vl" ? "sight" : leg, was ? model ?? "full text" : why ?? "not asked"]);
   replace(question, h("h3", {}, "This question"), facts([
-    ...["embedding", "rpc", "rendering", "total"].map((part) => [part === "rpc" ? "database" : part, milliseconds(took[part])]),
+    ...["embedding", "reading", "rpc", "rendering", "total"].map((part) => [part === "rpc" ? "database" : part, milliseconds(took[part])]),
     ["strategy", strategy ?? "listed by name"],
     exactness && ["exactness", `${exactness}: ${EXACTNESS[exactness]}`],
     alpha !== null && ["alpha", `${alpha.toFixed(2)}, the weight of what is said`],

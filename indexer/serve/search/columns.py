@@ -1,9 +1,9 @@
 """What counts and histograms read of each font, by column: decoded once for each version of a row.
 
-To take thirty measurements out of 20,000 JSON documents costs the database 200 ms; to tell which rows
-a visitor sees, in which versions, and which filters each passes, 20 ms. So the database tells that at
-every request, and a row is read when its version is new. What is kept of rows that the visitor does
-not see counts nowhere.
+Reading thirty measurements out of 20,000 JSON documents costs the database 200 ms; telling which rows
+a visitor sees, in which versions, and which filters each passes costs 20 ms. So the database is asked
+for these with every request, and a row is read when its version is new. Rows that are kept here but
+hidden from the visitor are not counted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from indexer.catalog.scripts import LETTERS
 from indexer.database.connect import Connection
 
 CHUNK = 5_000  # rows that are read by one statement
-SPARE = 10_000  # rows that were deleted, or are hidden now, before all are forgotten
+SPARE = 10_000  # rows kept that were deleted or are hidden now, before all are dropped
 
 ID, VERSION = 16, 10  # bytes
 # One row of bytes per font: id, version (transaction and place), and whether each condition holds.
@@ -190,7 +190,7 @@ class Columns:
 def _decoded(text: str) -> list[Any]:
     try:
         row: list[Any] = orjson.loads(text)
-    except orjson.JSONDecodeError:  # a number that no float holds, which jsonb may have
+    except orjson.JSONDecodeError:  # jsonb may hold numbers that are too large for a float
         row = json.loads(text)
     return row
 
@@ -213,7 +213,7 @@ def _list(value: object) -> list[Any]:
 
 
 def number(value: object) -> float:
-    """NaN for what is no number, or none that a float holds; true is 1."""
+    """NaN for what is not a number, or too large for a float; true is 1."""
     try:
         return float(value) if isinstance(value, int | float) else math.nan
     except OverflowError:

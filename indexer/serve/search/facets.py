@@ -110,7 +110,7 @@ def _check(connection: Connection, filter: Mapping[str, Any]) -> None:
 
 def _conditions(connection: Connection, filters: list[Mapping[str, Any]]) -> list[sql.SQL]:
     rows = connection.execute(CONDITIONS, [[Jsonb(part) for part in filters]]).fetchall()
-    # quoted by the database that made them; a percent sign is no placeholder, for nothing is bound
+    # quoted by the database that made them; with nothing bound, a percent sign is not a placeholder
     return [sql.SQL(condition) for (condition,) in rows]
 
 
@@ -120,7 +120,7 @@ def _ranked(counts: Mapping[Any, int]) -> list[dict[str, Any]]:
 
 
 def _histogram(trait: Trait, visible: Visible, at: int, mask: Mask) -> dict[str, Any]:
-    """What lies beyond the range counts in the outer bins."""
+    """Values beyond the range count in the outer bins."""
     values = visible.traits[mask, at]
     share = (values[~np.isnan(values)] - trait.low) / (trait.high - trait.low)
     bins = np.clip(share * BINS, 0, BINS - 1).astype(np.intp)

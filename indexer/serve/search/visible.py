@@ -36,7 +36,7 @@ class VisibleFont:
     url: str | None  # of the file that is drawn
 
     def __post_init__(self) -> None:
-        for name in ("styles", "traits"):  # which may be any JSON
+        for name in ("styles", "traits"):  # the columns hold any JSON
             object.__setattr__(self, name, object_or_none(getattr(self, name)))
 
     @property

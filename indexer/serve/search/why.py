@@ -12,7 +12,7 @@ from indexer.traits import Traits
 
 MIDDLE = " (middle)"
 CLEAR = 0.25  # of a position from -1 to 1: nearer to the middle than this it is neither end
-LITTLE = 0.3  # weights below this are by-ways of a phrase ("elegant" is a little light)
+LITTLE = 0.3  # weights below this are side meanings of a phrase ("elegant" is a little light)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class Reason:
 
 
 def reasons(understanding: Understanding | None, traits: Mapping[str, Any] | None) -> list[Reason]:
-    """In the order of the query, each axis once; what the font is the opposite of is no reason."""
+    """In the order of the query, each axis once; a word whose opposite the font is gives no reason."""
     if understanding is None or not traits:
         return []
     found: dict[str, Reason] = {}

@@ -11,6 +11,7 @@ from threading import Lock
 from indexer.errors import FontError, UserError
 from indexer.fetch.files import FetchedFile, FontFiles
 from indexer.fontfile import describe
+from indexer.machine import MachineError
 from indexer.serve.refusals import Refusal
 
 LOOKUPS = 4  # at once: they read and hash a file
@@ -42,7 +43,7 @@ class Fetching:
         if here is not None:
             return here
         fetch = asyncio.wrap_future(self._fetch(url))
-        # who has left does not look at it, and asyncio would complain
+        # a caller who left does not look at it, and asyncio would complain
         fetch.add_done_callback(lambda done: done.cancelled() or done.exception())
         done, _ = await asyncio.wait({fetch}, timeout=MAX_WAIT_SECONDS)
         if not done:
@@ -51,9 +52,9 @@ class Fetching:
             )
         try:
             return fetch.result()
-        except FontError:
+        except (FontError, MachineError):
             raise
-        except UserError as error:  # no file can be fetched by anyone
+        except UserError as error:  # no file can be fetched now
             raise Refusal(503, str(error), retry_after_s=60) from None
 
     def _fetch(self, url: str) -> Future[FetchedFile]:

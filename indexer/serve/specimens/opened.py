@@ -35,7 +35,7 @@ _kept: OrderedDict[tuple[str, int], Typesetter] = OrderedDict()
 
 
 def ready() -> None:
-    """Nothing: a process that has run it has imported all that the others need."""
+    """Does nothing: a process that has run it has imported what the others need."""
 
 
 def draw_text(face: Face, text: str, size: int, scale: float, width: int) -> SetLine:
@@ -60,7 +60,7 @@ def _opened(face: Face) -> Typesetter:
         try:
             found = Typesetter(open_font(_read(face), face_index=face.index))
         except MemoryError:
-            _kept.clear()  # it may be the others' fault
+            _kept.clear()  # the fonts that are kept may have taken the memory
             raise
     _kept[key] = found
     while len(_kept) > MAX_KEPT or _bytes_kept() > MAX_KEPT_BYTES:

@@ -77,8 +77,8 @@ class Specimen:
 class Specimens:
     """Belongs to one event loop, and to a with block: its end ends the processes.
 
-    Whoever asks has read the font's row as the visitor does, at each request: what is kept here is
-    found by the file's bytes, and knows nothing of who may see which font.
+    What is kept here is found by the file's bytes and does not know who may see which font: callers
+    read the font's row as the visitor does, with every request.
     """
 
     def __init__(self, files: FontFiles, *, processes: int | None = None) -> None:
@@ -93,7 +93,7 @@ class Specimens:
         self._failures: OrderedDict[tuple[Kind, str, int], tuple[float, FontError]] = OrderedDict()
 
     def __enter__(self) -> Self:
-        for _ in range(self._processes.count):  # the first text shall be as fast as the hundredth
+        for _ in range(self._processes.count):  # so that the first text is as fast as the hundredth
             self._processes.submit(ready)
         return self
 
@@ -153,14 +153,14 @@ class Specimens:
             self._places.release()
             raise
         call.add_done_callback(self._ended)
-        # To cancel a call ends its process, and with it the fonts that it keeps open. So it goes on,
-        # and in its place: else those who leave would have more drawn than others can wait for.
+        # Cancelling a call ends its process, and with it the fonts that it keeps open. So it goes on,
+        # and keeps its place: or callers who leave would have more drawn than others can wait for.
         return await asyncio.shield(call)
 
     def _ended(self, call: asyncio.Future[SetLine | bytes]) -> None:
         self._places.release()
         if not call.cancelled():
-            call.exception()  # who has left does not look at it, and asyncio would complain
+            call.exception()  # a caller who left does not look at it, and asyncio would complain
 
     def _keep(self, key: str, made: Specimen) -> None:
         if key not in self._kept:

@@ -1,7 +1,7 @@
-"""Requests that come together go through the model together, and queries before documents.
+"""Queries and documents that wait together go through the model together, queries first.
 
-Nobody waits for a batch to fill: what is there when the model is free is the batch, so one client
-alone is answered at once, and many at once share a pass.
+Nobody waits for a batch to fill: the batch is what waits when the model is free, so a single client
+is answered at once, and many share a pass.
 """
 
 from __future__ import annotations
@@ -25,23 +25,22 @@ Result = Vector | UserError
 Call = Callable[[Sequence[Query]], Sequence[Result]]
 
 MAX_WAITING = 256  # of each kind
-QUERY_CALLS = 2  # at once: one is computed while the next is made ready
-# of the cards' time for one call with documents, because a query waits for the one that is computed
-DOCUMENT_SECONDS = 0.2
-# a call may carry so many queries, more than the embedder's batch of documents, where they are fast
-MAX_QUERIES = 32
-QUERY_SECONDS = 0.1
+QUERY_CALLS = 2  # at once: the next is prepared while one is computed
+DOCUMENT_SECONDS = 0.2  # of a call with documents: a query waits for the one that is computed
+QUERY_SECONDS = 0.1  # of a call with queries that is larger than the embedder's batch of documents
+MAX_QUERIES = 32  # of such a call
+LATEST = 0.2  # weight of the latest call in the moving average
 RETRY_AFTER_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Waiting:
     query: Query
-    answer: asyncio.Future[Result] = field(repr=False)
+    answer: asyncio.Future[Vector] = field(repr=False)
 
 
 class Batcher:
-    """Calls of one embedder. Belongs to the event loop in which it is started."""
+    """Calls one embedder. Belongs to the event loop in which it is started."""
 
     def __init__(
         self, embedder: Embedder, leg: Leg, metrics: Metrics, *, max_waiting: int = MAX_WAITING
@@ -50,7 +49,8 @@ class Batcher:
         self._leg = leg
         self._metrics = metrics
         self._max_waiting = max_waiting
-        self._seconds: dict[Kind, float] = {}  # of one, the mean of the last calls
+        # of one, a moving average; with the call's wait for the card, so calls rather get smaller
+        self._seconds: dict[Kind, float] = {}
         self._queues: dict[Kind, asyncio.Queue[_Waiting]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._closed = False
@@ -69,7 +69,7 @@ class Batcher:
         self._tasks += [asyncio.create_task(self._work(kind, call)) for _ in range(calls)]
 
     async def close(self) -> None:
-        """What still waits, or is computed, is given up; nothing more is taken."""
+        """Whoever still waits is told to try again; nothing more is taken."""
         self._closed = True
         for task in self._tasks:
             task.cancel()
@@ -101,16 +101,18 @@ class Batcher:
                 429, f"{self._max_waiting} {kind} wait already. Try again in a second.",
                 retry_after_s=RETRY_AFTER_S,
             ) from None  # fmt: skip
-        result = await waiting.answer
-        if isinstance(result, UserError):
-            raise result
-        return result
+        return await waiting.answer
 
     async def _work(self, kind: Kind, call: Call) -> None:
         while True:
             batch = await self._taken(kind)
-            if batch:
-                await self._answer(kind, batch, call)
+            try:
+                if batch:
+                    await self._answer(kind, batch, call)
+            except asyncio.CancelledError:  # by close()
+                for waiting in batch:
+                    _settle(waiting, _closed())
+                raise
 
     async def _taken(self, kind: Kind) -> list[_Waiting]:
         queue = self._queues[kind]
@@ -129,28 +131,26 @@ class Batcher:
         queries = [waiting.query for waiting in batch]
         began = time.perf_counter()
         try:
-            results = await asyncio.get_running_loop().run_in_executor(self._threads, call, queries)
+            found = await asyncio.get_running_loop().run_in_executor(self._threads, call, queries)
+            answers = list(zip(batch, found, strict=True))
         except EmbedderUnavailable as error:
             for waiting in batch:
                 _settle(waiting, error)
             return
-        except asyncio.CancelledError:  # by close()
-            for waiting in batch:
-                _settle(waiting, _closed())
-            raise
         except Exception as error:  # noqa: BLE001 - an input that no embedder foresaw
             if len(batch) == 1:
                 _settle(batch[0], error)
                 return
             for waiting in batch:  # the others are not to blame
-                await self._answer(kind, [waiting], call)
+                if not waiting.answer.done():
+                    await self._answer(kind, [waiting], call)
             return
         seconds = time.perf_counter() - began
         self._metrics.embedding.labels(self._leg, kind).observe(seconds)
         self._metrics.batch_size.labels(self._leg, kind).observe(len(batch))
         each = seconds / len(batch)
-        self._seconds[kind] = 0.8 * self._seconds.get(kind, each) + 0.2 * each
-        for waiting, result in zip(batch, results, strict=True):
+        self._seconds[kind] = (1 - LATEST) * self._seconds.get(kind, each) + LATEST * each
+        for waiting, result in answers:
             _settle(waiting, result)
 
     def _embed(self, queries: Sequence[Query]) -> Sequence[Result]:
@@ -166,12 +166,10 @@ def _closed() -> EmbedderUnavailable:
     return EmbedderUnavailable("The model is being exchanged, or the service ends. Try again.")
 
 
-def _settle(waiting: _Waiting, result: Result | Exception) -> None:
+def _settle(waiting: _Waiting, result: Vector | Exception) -> None:
     if waiting.answer.done():  # given up meanwhile
         return
-    if (isinstance(result, Exception) and not isinstance(result, UserError)) or isinstance(
-        result, EmbedderUnavailable
-    ):
+    if isinstance(result, Exception):
         waiting.answer.set_exception(result)
     else:
         waiting.answer.set_result(result)

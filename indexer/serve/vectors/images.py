@@ -1,4 +1,4 @@
-"""Pictures that callers send: base64, data URLs and, where allowed, addresses on the web."""
+"""Pictures as callers send them: base64, data URLs and, where allowed, addresses on the web."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WEB = ("http://", "https://")
 
 @dataclass(frozen=True, kw_only=True)
 class Pictures:
-    """Reads what stands in a request. Nothing is decoded here but the header, which tells the size."""
+    """Reads pictures from requests. Of the file only the header is decoded, for the size."""
 
     downloader: Downloader | None  # None: no addresses
 
@@ -36,7 +36,7 @@ class Pictures:
     def read(self, given: str) -> bytes:
         """The bytes of an image file. Blocks where it is fetched.
 
-        Raises Refusal: 413 for too many bytes or pixels, 422 for what is no picture.
+        Raises Refusal: 413 for too many bytes or pixels, 422 for what is not a picture.
         """
         return checked(self._fetched(given) if given.startswith(WEB) else _decoded(given))
 
@@ -57,7 +57,7 @@ class Pictures:
 
 
 def checked(data: bytes) -> bytes:
-    """The bytes of a file that is a picture of bearable size. Raises Refusal as `Pictures.read` does."""
+    """The bytes, if they are a picture within the limits. Raises Refusal as `Pictures.read` does."""
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             width, height = image.size

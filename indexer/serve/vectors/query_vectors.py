@@ -20,7 +20,7 @@ Key = tuple[str | None, bytes | None, str | None]
 
 
 class QueryVectors:
-    """Safe within one event loop, in which it has to be started."""
+    """Belongs to the event loop in which it is started."""
 
     def __init__(self, leg: Leg, embedder: Embedder, metrics: Metrics) -> None:
         self.leg: Leg = leg
@@ -37,7 +37,7 @@ class QueryVectors:
         await asyncio.to_thread(self.embedder.close)
 
     async def of(self, query: Query, *, low_priority: bool = False) -> Vector:
-        """Of shape (dimension,) and length 1. Give it up by cancelling it.
+        """Of shape (dimension,) and length 1; the same array for the same query. Cancel it to give it up.
 
         Raises Refusal where too many wait (429) or it takes too long (504), UserError for what the
         embedder refuses, EmbedderUnavailable.

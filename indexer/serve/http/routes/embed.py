@@ -6,16 +6,17 @@ import asyncio
 from contextlib import suppress
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Discriminator, Field, Tag
 
 from indexer.embed.protocol import Query
 from indexer.serve.http.answers import ERRORS, cut, json_of
+from indexer.serve.http.bodies import Body
 from indexer.serve.http.callers import all_of, unless_gone
 from indexer.serve.reading import DatabaseUnavailable
 from indexer.serve.refusals import Refusal
+from indexer.serve.service import Service
 from indexer.serve.vectors.images import Pictures
-from indexer.serve.vectors.service import Service
 from indexer.spaces import padded
 
 MAX_TEXT = 8_000  # characters
@@ -24,23 +25,29 @@ MAX_TEXTS = 256
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
 
 
-class AppQuery(BaseModel):
+class AppQuery(Body):
     """What the app posts to its VL_EMBEDDING_ENDPOINT."""
-
-    model_config = ConfigDict(extra="forbid")
 
     text: Text | None = None
     image: str | None = Field(None, description="Base64 or a data URL.")
 
 
-class SidecarQueries(BaseModel):
+class SidecarQueries(Body):
     """What a reranking or retrieval sidecar posts."""
-
-    model_config = ConfigDict(extra="forbid")
 
     texts: list[Text] = Field(max_length=MAX_TEXTS)
     instruction: Text | None = Field(None, description="Omitted: the serving space's.")
     dimension: int | None = Field(None, ge=1, le=4096)
+
+
+def _kind(given: object) -> str:
+    is_sidecar = "texts" in given if isinstance(given, dict) else isinstance(given, SidecarQueries)
+    return "many texts" if is_sidecar else "one query"
+
+
+# what is wrong is told of the one that is meant, not of both
+EitherQuery = Annotated[AppQuery, Tag("one query")] | Annotated[SidecarQueries, Tag("many texts")]
+Kind = Discriminator(_kind)
 
 
 class AppVector(BaseModel):
@@ -60,9 +67,7 @@ def embed_router(service: Service, pictures: Pictures) -> APIRouter:
 
     @router.post("/embed", response_model=AppVector | SidecarVectors)
     @router.post("/", response_model=AppVector | SidecarVectors)
-    async def embed(
-        request: Request, body: Annotated[AppQuery | SidecarQueries, Body()]
-    ) -> Response:
+    async def embed(request: Request, body: Annotated[EitherQuery, Kind]) -> Response:
         """The vector of a query in the serving space: of text and image, or of several texts."""
         if isinstance(body, SidecarQueries):
             return json_of(await unless_gone(request, _of_texts(service, body)))
@@ -78,16 +83,18 @@ async def _of_query(service: Service, pictures: Pictures, body: AppQuery) -> dic
         raise Refusal(400, "There is nothing to embed: send a text, an image or both.")
     # the app hands it to the database, which cannot tell whose it is
     with suppress(DatabaseUnavailable):  # then the app will find out by itself
-        if mismatch := await service.known_mismatch():
+        if mismatch := await service.mismatch():
             raise Refusal(503, mismatch)
-    return {"embedding": padded(await service.vl.of(query))}
+    return {"embedding": padded(await service.embedders.vl.of(query))}
 
 
 async def _of_texts(service: Service, body: SidecarQueries) -> dict[str, object]:
     if not body.texts:
         raise Refusal(400, "texts is empty: send at least one.")
-    vectors = service.vl
+    vectors = service.embedders.vl
     queries = [Query(text=text, instruction=body.instruction) for text in body.texts]
-    dimension = body.dimension or service.options.sidecar_dimension or service.model.dimension
+    dimension = (
+        body.dimension or service.options.sidecar_dimension or service.embedders.model.dimension
+    )
     found = [cut(vector, dimension) for vector in await all_of(vectors, queries)]
-    return {"embeddings": found, "dimension": dimension, "model": service.model.name}
+    return {"embeddings": found, "dimension": dimension, "model": service.embedders.model.name}

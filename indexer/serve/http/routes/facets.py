@@ -7,19 +7,18 @@ from datetime import datetime
 from typing import Any, Literal
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from indexer.errors import Stage
 from indexer.serve.http.answers import ERRORS, json_of
+from indexer.serve.http.bodies import Body
 from indexer.serve.search import facets, panel
 from indexer.serve.search.columns import Columns
-from indexer.serve.vectors.service import Service
+from indexer.serve.service import Service
 from indexer.spaces import Leg, State
 
 
-class FacetsRequest(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class FacetsRequest(Body):
     filter: dict[str, Any] | None = Field(None, description="As match_fonts_hybrid takes it.")
 
 
@@ -120,7 +119,8 @@ def facets_router(service: Service, columns: Columns) -> APIRouter:
     @router.get("/panel", response_model=Panel)
     async def state() -> Response:
         """Spaces, embedder, the last run and what failed."""
-        vl = service.legs.get("vl")
+        embedders = service.embedders
+        vl = embedders.ready.get("vl")
         answer = {
             **await service.reader.answer(lambda: panel.read(service.reader)),
             "device": vl.embedder.device if vl else None,
@@ -129,7 +129,8 @@ def facets_router(service: Service, columns: Columns) -> APIRouter:
                 "reads_images": vl.embedder.reads_images if vl else False,
                 "loaded": vl is not None,
             },
-            "searches": service.state == "ok" and service.mismatch(service.serving) is None,
+            "searches": embedders.state == "ok"
+            and embedders.mismatch(service.spaces.latest) is None,
         }
         return json_of(answer)
 

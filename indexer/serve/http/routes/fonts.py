@@ -13,12 +13,13 @@ from indexer.catalog.install import font_face, fontsource_line
 from indexer.catalog.licenses import permits_subsets
 from indexer.catalog.scripts import subsets_of
 from indexer.errors import FontError
-from indexer.serve.http.answers import ERRORS, Error, json_of
+from indexer.serve.http.answers import ERRORS, Error, has, json_of
 from indexer.serve.http.callers import unless_gone
 from indexer.serve.reading import Reader
 from indexer.serve.refusals import Refusal
 from indexer.serve.search import facets
 from indexer.serve.search.columns import Columns
+from indexer.serve.search.schema import FontColumns
 from indexer.serve.search.visible import VisibleFont, visible_font
 from indexer.serve.specimens.specimens import MEDIA_TYPES, Specimens, Wanted
 
@@ -36,18 +37,7 @@ class Install(BaseModel):
     css: str | None = Field(description="@font-face rules; null without files on the web.")
 
 
-class Font(BaseModel):
-    id: UUID
-    name: str
-    category: str | None
-    description: str | None
-    tags: list[str] | None
-    source: str | None
-    files: dict[str, Any] | None
-    license: str | None
-    styles: dict[str, Any] | None
-    traits: dict[str, Any] | None
-    subsets: list[str]
+class Font(FontColumns):
     install: Install
     percentiles: dict[str, float] = Field(
         description="Where each measurement stands among all fonts, 0 to 1; ties count half."
@@ -85,7 +75,7 @@ def fonts_router(reader: Reader, specimens: Specimens, columns: Columns) -> APIR
             raise Refusal(404, error.message) from None
         found = time.perf_counter()
         headers = {"ETag": wanted.etag(file), "Cache-Control": CACHE_CONTROL}
-        if _has(request, headers["ETag"]):
+        if has(request, headers["ETag"]):
             return Response(status_code=304, headers=headers)
         made = await specimens.make(file, wanted)
         headers["Server-Timing"] = (
@@ -178,8 +168,3 @@ def _told(font: VisibleFont, percentiles: dict[str, float]) -> dict[str, Any]:
         },
         "percentiles": percentiles,
     }
-
-
-def _has(request: Request, etag: str) -> bool:
-    given = request.headers.get("if-none-match", "")
-    return any(known.strip().removeprefix("W/") in (etag, "*") for known in given.split(","))

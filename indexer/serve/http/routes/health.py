@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
 from indexer.serve.http.access import Access
 from indexer.serve.http.answers import json_of
 from indexer.serve.reading import DatabaseUnavailable
-from indexer.serve.vectors.service import Service
+from indexer.serve.service import Service
+
+NOT_LOADED = "The model cannot be loaded. Ask with a key, or see the service's log."
+OTHER_MODEL = "The model is not that of the serving vectors. Ask with a key for more."
 
 
 class Health(BaseModel):
@@ -32,14 +35,20 @@ def health_router(service: Service, access: Access) -> APIRouter:
     router = APIRouter(tags=["operation"])
 
     @router.get("/health", response_model=Health, responses={503: {"model": Health}})
-    async def health() -> Response:
-        notice = service.why_not.get("vl")
+    async def health(request: Request) -> Response:
+        """Without a key, where one is needed, `notice` tells no more than which part is wrong."""
+        knows = access.lets_in(request)
+        notice = service.embedders.why_not.get("vl")
+        if notice and not knows:
+            notice = NOT_LOADED
         try:
-            mismatch = await service.known_mismatch()
+            mismatch = await service.mismatch()
         except DatabaseUnavailable as error:
             mismatch, notice = None, str(error)
+        if mismatch and not knows:
+            mismatch = OTHER_MODEL
         answer = json_of(_health(service, mismatch, notice).model_dump())
-        answer.status_code = 200 if service.state == "ok" else 503
+        answer.status_code = 200 if service.embedders.state == "ok" else 503
         return answer
 
     @router.get("/metrics", dependencies=[Depends(access.check)], response_class=Response)
@@ -51,11 +60,11 @@ def health_router(service: Service, access: Access) -> APIRouter:
 
 
 def _health(service: Service, mismatch: str | None, notice: str | None) -> Health:
-    embedder = service.legs["vl"].embedder if "vl" in service.legs else None
-    space = service.serving.get("vl")
+    embedder = vl.embedder if (vl := service.embedders.ready.get("vl")) else None
+    space = service.spaces.latest.get("vl")
     own = embedder.model.dimension if embedder else None
     return Health(
-        status=service.state,
+        status=service.embedders.state,
         embedding_model=embedder.model.name if embedder else None,
         reranker_model=None,
         embedding_loaded=embedder is not None,
@@ -63,6 +72,6 @@ def _health(service: Service, mismatch: str | None, notice: str | None) -> Healt
         device=embedder.device if embedder else None,
         embedding_dim=service.options.sidecar_dimension or own,
         serving_model=space.model.name if space else None,
-        searches=service.state == "ok" and mismatch is None,
+        searches=service.embedders.state == "ok" and mismatch is None,
         notice=mismatch or notice,
     )

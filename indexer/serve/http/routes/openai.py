@@ -21,11 +21,15 @@ from indexer.serve.http.answers import ERRORS, cut, json_of
 from indexer.serve.http.callers import all_of, unless_gone
 from indexer.serve.http.routes.embed import MAX_TEXTS, Text
 from indexer.serve.refusals import Refusal
+from indexer.serve.service import Service
 from indexer.serve.vectors.images import Pictures
-from indexer.serve.vectors.service import Service
 
 MAX_MESSAGES = 2  # a system message and a user's
 MAX_PARTS = 16
+
+
+# else each text of a long list is an error of its own
+Tokens = Annotated[list[StrictInt], Field(fail_fast=True)]
 
 
 class ImageURL(BaseModel):
@@ -48,8 +52,8 @@ class EmbeddingRequest(BaseModel):
     input: (
         Text
         | Annotated[list[Text], Field(max_length=MAX_TEXTS)]
-        | list[StrictInt]
-        | list[list[StrictInt]]
+        | Tokens
+        | Annotated[list[Tokens], Field(fail_fast=True)]
         | None
     ) = None
     messages: Annotated[list[Message], Field(max_length=MAX_MESSAGES)] | None = None
@@ -87,10 +91,11 @@ def openai_router(service: Service, pictures: Pictures) -> APIRouter:
 
     @router.post("/embeddings", response_model=EmbeddingResponse)
     async def embeddings(request: Request, body: EmbeddingRequest) -> Response:
-        vectors = service.vl
-        if body.model != service.model.name:
+        vectors = service.embedders.vl
+        if body.model != service.embedders.model.name:
             raise Refusal(
-                404, f"The model {body.model[:100]!r} is not served here: {service.model.name} is."
+                404,
+                f"The model {body.model[:100]!r} is not served here: {service.embedders.model.name} is.",
             )
         queries = await asyncio.to_thread(_queries, body, pictures, service)
         low = body.priority > 0
@@ -99,11 +104,11 @@ def openai_router(service: Service, pictures: Pictures) -> APIRouter:
             {"object": "embedding", "index": index, "embedding": _encoded(vector, body)}
             for index, vector in enumerate(found)
         ]
-        return json_of({"object": "list", "data": data, "model": service.model.name})
+        return json_of({"object": "list", "data": data, "model": service.embedders.model.name})
 
     @router.get("/models", response_model=ModelList)
     async def models() -> Response:
-        model = service.model
+        model = service.embedders.model
         card = {
             "id": model.name,
             "object": "model",
@@ -133,7 +138,7 @@ def _queries(body: EmbeddingRequest, pictures: Pictures, service: Service) -> li
 
 
 def _of_messages(messages: Sequence[Message], pictures: Pictures, service: Service) -> Query:
-    instruction = service.model.document_instruction  # as upstream's default is
+    instruction = service.embedders.model.document_instruction  # as upstream's default is
     texts: list[str] = []
     images: list[str] = []
     for message in messages:

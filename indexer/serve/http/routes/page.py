@@ -8,6 +8,7 @@ from importlib import resources
 
 from fastapi import APIRouter, Request, Response
 
+from indexer.serve.http.answers import has
 from indexer.serve.refusals import Refusal
 
 MEDIA_TYPES = {
@@ -18,7 +19,7 @@ MEDIA_TYPES = {
 }
 SHELL = "index.html"
 HEADERS = {
-    "Cache-Control": "no-cache",  # may be kept, and is asked for again: a 304 while the version serves
+    "Cache-Control": "no-cache",  # may be kept, and is asked for again: a 304 while it is unchanged
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "; ".join(
         (
@@ -79,10 +80,6 @@ def page_router() -> APIRouter:
 
 def _answer(request: Request, file: PageFile) -> Response:
     headers = {**HEADERS, "ETag": file.etag}
-    known = {
-        tag.strip().removeprefix("W/")
-        for tag in request.headers.get("if-none-match", "").split(",")
-    }
-    if file.etag in known:
+    if has(request, file.etag):
         return Response(status_code=304, headers=headers)
     return Response(file.content, media_type=file.media_type, headers=headers)

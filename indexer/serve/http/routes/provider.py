@@ -13,8 +13,8 @@ from indexer.serve.http.answers import ERRORS, json_of
 from indexer.serve.http.callers import all_of, unless_gone
 from indexer.serve.http.routes.embed import MAX_TEXTS, Text
 from indexer.serve.refusals import Refusal
+from indexer.serve.service import Service
 from indexer.serve.vectors.images import Pictures
-from indexer.serve.vectors.service import Service
 
 MAX_IMAGES = 16
 
@@ -61,5 +61,5 @@ def provider_router(service: Service, pictures: Pictures) -> APIRouter:
 async def _answer(request: Request, service: Service, queries: list[Query], one: bool) -> Response:
     if not queries:
         raise Refusal(400, "input is empty: send at least one.")
-    found = await unless_gone(request, all_of(service.vl, queries))
+    found = await unless_gone(request, all_of(service.embedders.vl, queries))
     return json_of({"embedding": found[0]} if one else {"embeddings": found})

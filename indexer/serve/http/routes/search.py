@@ -7,22 +7,22 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from indexer.serve.http.answers import ERRORS, json_of
+from indexer.serve.http.bodies import Body
 from indexer.serve.http.callers import unless_gone
 from indexer.serve.refusals import Refusal
-from indexer.serve.search.answer import SearchAnswer
-from indexer.serve.search.searching import MAX_QUERY, Search, answer
+from indexer.serve.search.finding import MAX_QUERY, Search
+from indexer.serve.search.schema import SearchAnswer
+from indexer.serve.search.searching import answer
+from indexer.serve.service import Service
 from indexer.serve.vectors.images import Pictures
-from indexer.serve.vectors.service import Service
 from indexer.weights import Fusion
 
 
-class SearchRequest(BaseModel):
+class SearchRequest(Body):
     """Words, a picture, or a font whose neighbours are wanted; none of them: all fonts by name."""
-
-    model_config = ConfigDict(extra="forbid")
 
     query: Annotated[str, Field(max_length=MAX_QUERY)] | None = None
     image: str | None = Field(None, description="Base64 or a data URL.")

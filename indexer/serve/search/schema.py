@@ -7,15 +7,12 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-
-class Reason(BaseModel):
-    phrase: str
-    trait: str
-    value: float
-    word: str
+from indexer.serve.search.why import Reason
 
 
-class FoundFont(BaseModel):
+class FontColumns(BaseModel):
+    """What every answer tells of a font."""
+
     id: UUID
     name: str
     category: str | None
@@ -27,6 +24,9 @@ class FoundFont(BaseModel):
     styles: dict[str, Any] | None
     traits: dict[str, Any] | None
     subsets: list[str]
+
+
+class FoundFont(FontColumns):
     score: float | None
     text_similarity: float | None
     text_rank: int | None
@@ -60,9 +60,14 @@ class Legs(BaseModel):
 
 
 class Milliseconds(BaseModel):
-    embedding: float
-    rpc: float
+    """The parts, and their sum."""
+
+    embedding: float = Field(description="Of the query, with its wait for the model.")
+    rpc: float = Field(description="Of the function of the database.")
     rendering: float = Field(description="Of this answer; pictures tell theirs in Server-Timing.")
+    reading: float = Field(
+        description="All else: the wait for a connection, and the statements around the function."
+    )
     total: float
 
 
