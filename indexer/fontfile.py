@@ -201,7 +201,7 @@ def _in_words(error: Exception) -> str:
         if isinstance(error, kinds):
             return words
     if isinstance(error, OSError) and error.strerror:  # its text holds a path
-        return f"{error.strerror[:1].lower()}{error.strerror[1:]}"
+        return error.strerror
     text = " ".join("".join(c if c.isprintable() else " " for c in str(error)).split())
     if " " not in text:
         return DAMAGED

@@ -33,7 +33,7 @@ NO_SENTENCE = re.compile(
         (brotli.error("brotli: decoder failed"), "The font cannot be read: its compressed data is damaged."),
         (MemoryError(), "The font needs more memory than is allowed."),
         (MemoryError("brotli: unable to allocate memory"), "The font needs more memory than is allowed."),
-        (FileNotFoundError(2, "No such file or directory", "/home/me/a.ttf"), "The font cannot be read: no such file or directory."),
+        (FileNotFoundError(2, "No such file or directory", "/home/me/a.ttf"), "The font cannot be read: No such file or directory."),
         (OSError("broken table"), "The font cannot be read: broken table."),
         (TTLibError("bad\x00 \x1b[31m  table"), "The font cannot be read: bad [31m table."),
         (TTLibError("w " * 200), "The font cannot be read: " + ("w " * 50) + "…."),
