@@ -8,12 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from uuid import UUID
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from indexer import spaces
-from indexer.catalog.directory import read_directory
+from indexer.catalog.directory import font_processes, read_directory
 from indexer.catalog.family import Family
 from indexer.catalog.fontsource import CatalogEntry, read_listing
 from indexer.catalog.selection import choose, with_licenses
@@ -63,10 +64,10 @@ def fontsource_families(files: FontFiles, limit: int, say: Callable[[str], None]
 def system_families() -> list[Family]:
     """All that are installed on this system, by name."""
     families: dict[str, Family] = {}
-    for folder in system_folders():
-        if folder.is_dir():
+    with font_processes() as processes:
+        for folder in filter(Path.is_dir, system_folders()):
             try:
-                found = read_directory(folder)
+                found = read_directory(folder, processes)
             except UserError:  # an empty folder
                 continue
             for family in found.families:

@@ -6,10 +6,14 @@
 from __future__ import annotations
 
 import io
+import re
+import struct
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import brotli
 from fontTools.ttLib import TTFont
 from PIL import ImageFont, features
 
@@ -28,6 +32,20 @@ MAGIC = {
 NO_RAQM = (  # Pillow's wheel brings raqm and HarfBuzz, and loads FriBiDi from the system
     "Pillow cannot shape text here: install the system library FriBiDi "
     "(Debian, Ubuntu: apt install libfribidi0; macOS: brew install fribidi)."
+)
+
+TABLE = re.compile(r"[A-Za-z][A-Za-z0-9/ ]{3}")
+NO_MEMORY = "unable to allocate memory"  # what brotli says, and FreeType of a bitmap
+DAMAGED = "one of its tables is damaged"
+IN_WORDS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
+    ((struct.error, EOFError), "one of its tables ends too early"),
+    ((zlib.error, brotli.error), "its compressed data is damaged"),
+    ((AssertionError,), "one of its tables contradicts itself"),
+    ((LookupError,), "one of its tables points to what is not there"),
+    ((RecursionError,), "its parts refer to each other without end"),
+    ((UnicodeError,), "it holds a text that cannot be decoded"),
+    ((ValueError, ArithmeticError), "it holds a number that cannot be right"),
+    ((TypeError, AttributeError, NotImplementedError, NameError), DAMAGED),
 )
 
 
@@ -97,7 +115,7 @@ def open_font(data: bytes, *, face_index: int = 0) -> FontFile:
                 for axis in (font["fvar"].axes if "fvar" in font else [])
             }
     except Exception as error:  # fontTools raises whatever its parsers run into
-        raise FontError("open", f"The font cannot be read: {reason(error)}.") from error
+        raise describe(error, "open") from error
     if glyph_count == 0 or not cmap:
         raise FontError("open", "The font maps no character to a glyph.")
     if not 16 <= units_per_em <= 16384:
@@ -127,7 +145,7 @@ def unpacked(font: FontFile) -> FontFile:
             file.recalcTimestamp = False
             file.save(out, reorderTables=None)
     except Exception as error:  # fontTools raises whatever its parsers run into
-        raise FontError("open", f"The font cannot be read: {reason(error)}.") from error
+        raise describe(error, "open") from error
     if out.tell() > MAX_BYTES:
         raise FontError("open", f"The font has {out.tell():,} bytes; the limit is {MAX_BYTES:,}.")
     return replace(font, data=out.getvalue())
@@ -139,12 +157,17 @@ def face_count(data: bytes) -> int:
 
 
 def describe(error: Exception, stage: Stage) -> FontError:
-    """A FontError for whatever a font library raised on hostile bytes."""
-    return FontError(stage, f"The font cannot be used: {reason(error)}.")
+    """A FontError, one sentence in words, for whatever a font library raised on hostile bytes."""
+    if isinstance(error, FontError):
+        return error
+    if isinstance(error, MemoryError) or NO_MEMORY in str(error):
+        return FontError(stage, "The font needs more memory than is allowed.")
+    verb = "read" if stage == "open" else "used"
+    return FontError(stage, f"The font cannot be {verb}: {_in_words(error)}.")
 
 
 def check_whole(font: TTFont, head: bytes, size: int) -> None:
-    """Raises ValueError for a font that was cut short, of which FreeType would draw what is left.
+    """Raises FontError for a font that was cut short, of which FreeType would draw what is left.
 
     head: the first 12 bytes of the file; size: how many it has.
     """
@@ -154,7 +177,9 @@ def check_whole(font: TTFont, head: bytes, size: int) -> None:
         entries: Any = font.reader.tables if font.reader else {}
         needed = max((entry.offset + entry.length for entry in entries.values()), default=0)
     if needed > size:
-        raise ValueError(f"it is cut short, {size:,} of {needed:,} bytes")
+        raise FontError(
+            "open", f"The font cannot be read: it is cut short, {size:,} of {needed:,} bytes."
+        )
 
 
 def character_map(font: TTFont) -> dict[int, str]:
@@ -166,6 +191,21 @@ def character_map(font: TTFont) -> dict[int, str]:
         cmap = symbol.cmap if symbol else {}
     first = font.getGlyphOrder()[0]
     return {code: name for code, name in cmap.items() if name not in (".notdef", first)}
+
+
+def _in_words(error: Exception) -> str:
+    """What libraries say for people is passed on; what Python says about their code is put in words."""
+    if isinstance(error, KeyError) and error.args and TABLE.fullmatch(str(error.args[0])):
+        return f"its table {str(error.args[0]).strip()} is missing"
+    for kinds, words in IN_WORDS:
+        if isinstance(error, kinds):
+            return words
+    if isinstance(error, OSError) and error.strerror:  # its text holds a path
+        return error.strerror
+    text = " ".join("".join(c if c.isprintable() else " " for c in str(error)).split())
+    if " " not in text:
+        return DAMAGED
+    return (text[:100] + "…" if len(text) > 100 else text).rstrip(".")
 
 
 def reason(error: Exception) -> str:

@@ -1,5 +1,6 @@
 """Everything that is read from the environment, read here and nowhere else."""
 
+import os
 from pathlib import Path
 
 from platformdirs import user_cache_path, user_data_path
@@ -25,6 +26,7 @@ class Settings(BaseSettings):
     allow_private_addresses: bool = Field(
         False, validation_alias="FONTSIGHT_ALLOW_PRIVATE_ADDRESSES"
     )
+    font_dirs: str = Field("", validation_alias="FONTSIGHT_FONT_DIRS")
     https_proxy: SecretStr | None = Field(
         None, validation_alias=AliasChoices("HTTPS_PROXY", "https_proxy")
     )
@@ -50,6 +52,10 @@ class Settings(BaseSettings):
     serve_origins: str = Field("", validation_alias="FONTSIGHT_SERVE_ORIGINS")
     serve_remote_images: bool = Field(False, validation_alias="FONTSIGHT_SERVE_REMOTE_IMAGES")
     serve_role: str | None = Field(None, validation_alias="FONTSIGHT_SERVE_ROLE")
+
+    @property
+    def font_folders(self) -> list[Path]:
+        return [Path(part).expanduser() for part in self.font_dirs.split(os.pathsep) if part]
 
     @property
     def proxy(self) -> str | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 pytest_plugins = [
     "tests.fix_database",
+    "tests.fix_bounded",
     "tests.fix_crowd",
     "tests.fix_fonts",
     "tests.fix_qwen",
@@ -26,6 +29,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="embedded",
         help="which Postgres the tests run on; testcontainers needs Docker",
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def font_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Rows may name files of the tests' own folders, and no other of this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FONTSIGHT_FONT_DIRS", str(tmp_path_factory.getbasetemp()))
+        yield
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -12,6 +12,7 @@ from eval.fonts.parametric import ParametricFont
 from indexer.database.connect import Connection
 from indexer.fetch.cache import FileCache
 from indexer.fetch.files import FontFiles
+from indexer.fetch.folders import FontFolders
 from indexer.fetch.http import Downloader
 from indexer.job.ahead import Preparer
 from indexer.job.prepare import PreparedCache
@@ -46,7 +47,7 @@ def files(tmp_path: Path) -> FontFiles:
     return FontFiles(
         FileCache(tmp_path / "cache"),
         mode="npm",
-        allow_file=True,
+        folders=FontFolders([tmp_path]),
         downloader=Downloader(allow_private=True),
     )
 

@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from fontTools.ttLib.ttCollection import TTCollection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.catalog.directory import read_directory
+from indexer.bounded import FontProcesses
+from indexer.catalog.directory import Found, read_directory
 from indexer.catalog.family import CATEGORIES
 from indexer.catalog.fontsource import CatalogEntry, read_listing
 from indexer.catalog.licenses import spdx
@@ -26,6 +28,7 @@ from indexer.catalog.scripts import LETTERS, covered_scripts
 from indexer.catalog.selection import choose, with_licenses
 from indexer.errors import UserError
 from indexer.fetch import Downloader, FileCache, FontFiles, HttpLimits, Npm
+from indexer.fetch.folders import FontFolders
 from tests.fix_servers import Registry, Web, page, status
 
 ABEL = {
@@ -305,46 +308,58 @@ def save(font: TTFont, path: Path, flavor: str | None = None) -> Path:
     return path
 
 
-def only(path: Path) -> Any:
-    (family,) = read_directory(path).families
+Read = Callable[[Path], Found]
+
+
+@pytest.fixture(scope="module")
+def read() -> Iterator[Read]:
+    """By one process for all tests, for it takes half a second to start."""
+    with FontProcesses(1, seconds=20) as processes:
+        yield lambda path: read_directory(path, processes)
+
+
+def only(found: Found) -> Any:
+    (family,) = found.families
     return family
 
 
-def test_files_of_a_family_become_its_weights_upright_first(tmp_path: Path) -> None:
+def test_files_of_a_family_become_its_weights_upright_first(read: Read, tmp_path: Path) -> None:
     regular = save(make_font(), tmp_path / "b.TTF")
     bold = make_font("Test Sans Bold", weight=700, typographic="Test Sans")
     save(bold, tmp_path / "x.otf")
     save(make_font(italic=True), tmp_path / "a.ttf")
     save(make_font(width=3), tmp_path / "a-condensed.ttf")
-    family = only(tmp_path)
+    family = only(read(tmp_path))
     assert family.name == "Test Sans"
     assert family.files == {"400": regular.as_uri(), "700": (tmp_path / "x.otf").as_uri()}
     assert (family.source, family.tags, family.category) == ("Directory", ("latin",), None)
 
 
-def test_a_family_of_italics_alone_keeps_them(tmp_path: Path) -> None:
+def test_a_family_of_italics_alone_keeps_them(read: Read, tmp_path: Path) -> None:
     path = save(make_font(italic=True), tmp_path / "a.ttf")
-    assert only(tmp_path).files == {"400": path.as_uri()}
+    assert only(read(tmp_path)).files == {"400": path.as_uri()}
 
 
-def test_the_same_face_in_several_files_has_one_winner(tmp_path: Path) -> None:
+def test_the_same_face_in_several_files_has_one_winner(read: Read, tmp_path: Path) -> None:
     save(make_font(), tmp_path / "a.woff2", "woff2")
     save(make_font(), tmp_path / "a.woff", "woff")
     save(make_font(), tmp_path / "z" / "copy.ttf")
     winner = save(make_font(), tmp_path / "y" / "font.ttf")
-    assert only(tmp_path).files == {"400": winner.as_uri()}
+    assert only(read(tmp_path)).files == {"400": winner.as_uri()}
 
 
 @pytest.mark.parametrize("flavor", ["woff", "woff2"])
-def test_web_fonts_and_single_files_are_taken(tmp_path: Path, flavor: str) -> None:
+def test_web_fonts_and_single_files_are_taken(read: Read, tmp_path: Path, flavor: str) -> None:
     path = save(make_font("Höhe & Breite"), tmp_path / f"ein Name.{flavor}", flavor)
-    family = only(path)
+    family = only(read(path))
     assert family.name == "Höhe & Breite"
     assert family.files["400"] == path.as_uri()
     assert "%20" in family.files["400"]
 
 
-def test_each_face_of_a_collection_has_an_address_that_can_be_fetched(tmp_path: Path) -> None:
+def test_each_face_of_a_collection_has_an_address_that_can_be_fetched(
+    read: Read, tmp_path: Path
+) -> None:
     collection = TTCollection()
     for name in ("First", "Second"):
         buffer = io.BytesIO()
@@ -352,9 +367,11 @@ def test_each_face_of_a_collection_has_an_address_that_can_be_fetched(tmp_path: 
         collection.fonts.append(TTFont(buffer))
     path = tmp_path / "both.ttc"
     collection.save(path)
-    found = {family.name: family.files["400"] for family in read_directory(tmp_path).families}
+    found = {family.name: family.files["400"] for family in read(tmp_path).families}
     assert found == {"First": f"{path.as_uri()}#face=0", "Second": f"{path.as_uri()}#face=1"}
-    fetched = FontFiles(FileCache(tmp_path / "c"), allow_file=True).fetch(found["Second"])
+    fetched = FontFiles(FileCache(tmp_path / "c"), folders=FontFolders([tmp_path])).fetch(
+        found["Second"]
+    )
     assert (fetched.path, fetched.face_index) == (path, 1)
 
 
@@ -371,22 +388,22 @@ def test_each_face_of_a_collection_has_an_address_that_can_be_fetched(tmp_path: 
     ],
 )
 def test_a_category_is_stated_only_when_the_font_is_sure(
-    tmp_path: Path, kwargs: Any, category: str | None
+    read: Read, tmp_path: Path, kwargs: Any, category: str | None
 ) -> None:
-    assert only(save(make_font(**kwargs), tmp_path / "a.ttf")).category == category
+    assert only(read(save(make_font(**kwargs), tmp_path / "a.ttf"))).category == category
 
 
-def test_the_license_is_read_from_the_font(tmp_path: Path) -> None:
+def test_the_license_is_read_from_the_font(read: Read, tmp_path: Path) -> None:
     names = {"licenseDescription": "This Font Software is under the SIL Open Font License."}
-    assert only(save(make_font(names=names), tmp_path / "a.ttf")).license == "OFL-1.1"
+    assert only(read(save(make_font(names=names), tmp_path / "a.ttf"))).license == "OFL-1.1"
 
 
-def test_names_are_fit_for_a_database_and_a_terminal(tmp_path: Path) -> None:
-    family = only(save(make_font("Evil\x00\x1b[31m\n  Name"), tmp_path / "a.ttf"))
+def test_names_are_fit_for_a_database_and_a_terminal(read: Read, tmp_path: Path) -> None:
+    family = only(read(save(make_font("Evil\x00\x1b[31m\n  Name"), tmp_path / "a.ttf")))
     assert family.name == "Evil [31m Name"
 
 
-def test_unreadable_files_are_reported_and_the_rest_goes_on(tmp_path: Path) -> None:
+def test_unreadable_files_are_reported_and_the_rest_goes_on(read: Read, tmp_path: Path) -> None:
     good = save(make_font(), tmp_path / "good.ttf")
     data = good.read_bytes()
     bad = tmp_path / "bad"
@@ -399,18 +416,18 @@ def test_unreadable_files_are_reported_and_the_rest_goes_on(tmp_path: Path) -> N
     (bad / "cut.woff2").write_bytes(b"wOF2" + data[4:200])
     os.mkfifo(bad / "pipe.ttf")
     save(make_font(None), bad / "nameless.ttf")
-    found = read_directory(tmp_path)
+    found = read(tmp_path)
     assert [family.name for family in found.families] == ["Test Sans"]
     assert [problem.path for problem in found.problems] == sorted(
         f"bad/{path.name}" for path in bad.iterdir()
     )
     reasons = {problem.path: problem.reason for problem in found.problems}
-    assert reasons["bad/nameless.ttf"] == "has no family name"
-    assert reasons["bad/page.woff2"].startswith("not a font")
+    assert reasons["bad/nameless.ttf"] == "The font has no family name."
+    assert reasons["bad/page.woff2"].startswith("The file is not a font")
     assert found.files == 9
 
 
-def test_links_are_followed_once_and_never_in_circles(tmp_path: Path) -> None:
+def test_links_are_followed_once_and_never_in_circles(read: Read, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     save(make_font(), elsewhere / "a.ttf")
     fonts = tmp_path / "fonts"
@@ -418,12 +435,12 @@ def test_links_are_followed_once_and_never_in_circles(tmp_path: Path) -> None:
     (fonts / "loop").symlink_to(fonts)
     (fonts / "up").symlink_to(tmp_path)
     (fonts / "link").symlink_to(elsewhere)
-    found = read_directory(fonts)
+    found = read(fonts)
     assert (found.files, len(found.families)) == (1, 1)
 
 
 @pytest.mark.parametrize("name", ["missing", "empty"])
-def test_a_folder_without_fonts_says_what_to_do(tmp_path: Path, name: str) -> None:
+def test_a_folder_without_fonts_says_what_to_do(read: Read, tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"give a folder with fonts|holds no font file"):
-        read_directory(tmp_path / name)
+        read(tmp_path / name)

@@ -29,6 +29,7 @@ def demo(
             "HOME": str(home),
             "FONTSIGHT_DATA_DIR": str(data),
             "FONTSIGHT_CACHE_DIR": str(home / "cache"),
+            "FONTSIGHT_FONT_DIRS": "",  # it remembers what it has imported
             # the demo must not touch it
             "DATABASE_URL": "postgresql://me@127.0.0.1:9/production",
             **environment,

@@ -34,6 +34,7 @@ from indexer.embed.protocol import Document, Embedder, Model, Vector, normalised
 from indexer.errors import EmbedderUnavailable, FontError, UserError
 from indexer.fetch.cache import FileCache
 from indexer.fetch.files import FontFiles
+from indexer.fetch.folders import FontFolders
 from indexer.job.ahead import Preparer
 from indexer.job.prepare import PreparedCache
 from indexer.settings import Settings
@@ -60,7 +61,11 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tools(tmp_path_factory: pytest.TempPathFactory) -> Tools:
     """With a cache for all tests, so that each font is drawn once."""
     folder = tmp_path_factory.mktemp("cache")
-    files = FontFiles(FileCache(folder / "files"), mode="npm", allow_file=True)
+    files = FontFiles(
+        FileCache(folder / "files"),
+        mode="npm",
+        folders=FontFolders([tmp_path_factory.getbasetemp()]),
+    )
     cache = PreparedCache(folder / "prepared", SheetSpec())
     return Tools(
         files=files,

@@ -20,6 +20,7 @@ from psycopg.types.json import Jsonb
 
 from eval.fonts.parametric import ParametricFont
 from indexer import spaces
+from indexer.bounded import FontProcesses
 from indexer.catalog import rows
 from indexer.catalog.directory import read_directory
 from indexer.catalog.facts import (
@@ -161,7 +162,8 @@ def test_a_family_has_what_any_of_its_faces_has() -> None:
 def test_a_folder_gives_the_union_of_all_files_of_a_family(tmp_path: Path) -> None:
     (tmp_path / "regular.ttf").write_bytes(made("abc"))
     (tmp_path / "italic.ttf").write_bytes(made("def", italic=True))
-    [family] = read_directory(tmp_path).families
+    with FontProcesses(1, seconds=20) as processes:
+        [family] = read_directory(tmp_path, processes).families
     assert list(family.files) == ["400"]
     assert family.facts is not None
     assert family.facts.complete

@@ -20,13 +20,20 @@ from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
+import psutil
 import pytest
+from pydantic import SecretStr
 
 from indexer.errors import FontError, UserError
 from indexer.fetch import Downloader, FileCache, FontFiles, HttpLimits, Mode, Npm, guard
+from indexer.fetch import files as files_module
 from indexer.fetch.archive import ArchiveLimits, read_members
+from indexer.fetch.folders import FontFolders, remember
 from indexer.fetch.guard import AddressRefusedError
 from indexer.fetch.http import UnreachableError
+from indexer.settings import Settings
+from tests.fix_bounded import lives
+from tests.fix_postgrest import until
 from tests.fix_servers import Registry, Web, in_turn, page, status, tarball, versioned
 
 FONT = bytes(range(256)) * 400  # about 100 kB; nothing here looks inside
@@ -454,31 +461,109 @@ def test_a_refresh_downloads_only_what_changed(web: Web, files: FontFiles) -> No
 # --- files of this machine -------------------------------------------------------------------
 
 
-def test_files_of_this_machine_are_opened_only_when_allowed(
-    cache: FileCache, tmp_path: Path
+OUTSIDE = "below this machine's font folders; FONTSIGHT_FONT_DIRS lists those"
+
+
+@pytest.fixture
+def fonts(tmp_path: Path) -> Path:
+    """A folder that rows may name files of, beside one with a secret."""
+    folder, secrets = tmp_path / "fonts", tmp_path / "fonts-of-others"
+    for place in (folder, secrets):
+        place.mkdir()
+        (place / "a font.ttc").write_bytes(FONT)
+    (folder / "out").symlink_to(secrets)
+    (folder / "link.ttf").symlink_to(secrets / "a font.ttc")
+    (folder / "inside.ttf").symlink_to("a font.ttc")
+    (folder / "loop").symlink_to("loop")
+    os.mkfifo(folder / "pipe")
+    return folder
+
+
+def test_files_of_this_machine_are_read_below_the_font_folders(
+    cache: FileCache, fonts: Path
 ) -> None:
-    path = tmp_path / "a font.ttc"
-    path.write_bytes(FONT)
-    url = f"{path.as_uri()}#face=3"
-    with pytest.raises(FontError, match="not allowed"):
-        FontFiles(cache).fetch(url)
-    found = FontFiles(cache, allow_file=True).fetch(url)
+    path = fonts / "a font.ttc"
+    found = FontFiles(cache, folders=FontFolders([fonts])).fetch(f"{path.as_uri()}#face=3")
     assert (found.path, found.face_index, found.size) == (path, 3, len(FONT))
+    files = FontFiles(cache, folders=FontFolders([fonts.parent / "none", path]))
+    assert files.fetch(path.as_uri()).path == path
+    for url in (f"file://localhost{fonts}/%61%20font.ttc", f"{fonts.as_uri()}/none/../inside.ttf"):
+        assert FontFiles(cache, folders=FontFolders([fonts])).fetch(url).path.name == "a font.ttc"
 
 
-def test_pipes_folders_and_files_of_other_hosts_are_not_read(
-    cache: FileCache, tmp_path: Path
+@pytest.mark.parametrize(
+    "url",
+    [
+        "{root}/fonts-of-others/a%20font.ttc", "{root}/fonts-of-others/none.ttf",
+        "{root}/fonts/link.ttf", "{root}/fonts/out/a%20font.ttc", "{root}/fonts/out/none.ttf",
+        "{root}/fonts/../fonts-of-others/a%20font.ttc", "{root}/fonts/%2e%2e/fonts-of-others/a%20font.ttc",
+        "{root}/fonts%2F..%2Ffonts-of-others%2Fa%20font.ttc", "{root}/fonts/none/../../x",
+        "file:///etc/passwd", "file:///etc/none", "file:///dev/zero", "file:///dev/tty", "file:///proc/self/environ",
+        "file:///proc/self/root/etc/passwd", "FILE:///etc/passwd", "file:/etc/passwd", "file:relative.ttf",
+        "file://host.example/etc/passwd", "file://host.example{path}/fonts/a%20font.ttc", "file:////etc/passwd",
+        "file:///a%00b", "file:///", "file://", "file:///%ff%fe",
+    ],
+)  # fmt: skip
+def test_all_other_files_are_refused_alike_whether_or_not_they_exist(
+    cache: FileCache, fonts: Path, url: str
 ) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    files = FontFiles(cache, allow_file=True)
-    for url in [
-        (tmp_path / "pipe").as_uri(), tmp_path.as_uri(), "file:///dev/zero", "file:///proc/kmsg", "file:relative",
-        "file://host.example/etc/hosts", f"{tmp_path.as_uri()}/none.ttf", "file:///a%00b",
-        "file:///" + "a" * 5000,
-    ]:  # fmt: skip
+    root = fonts.parent
+    address = url.format(root=root.as_uri(), path=root)
+    files = FontFiles(cache, folders=FontFolders([fonts]))
+    for ask in (files.fetch, files.cached):
+        with pytest.raises(FontError, match=OUTSIDE) as caught:
+            ask(address)
+        assert caught.value.message == files_module.OUTSIDE
+
+
+def test_without_font_folders_no_file_is_read(cache: FileCache, fonts: Path) -> None:
+    with pytest.raises(FontError, match=OUTSIDE):
+        FontFiles(cache).fetch((fonts / "a font.ttc").as_uri())
+
+
+def test_pipes_folders_and_what_is_not_there_are_not_read(cache: FileCache, fonts: Path) -> None:
+    files = FontFiles(cache, folders=FontFolders([fonts]))
+    for name in ("pipe", "", "none.ttf", "loop", "loop/x", "a" * 5000):
         with pytest.raises(FontError) as caught:
-            files.fetch(url)
-        assert str(tmp_path) not in sentence(caught.value)
+            files.fetch(f"{fonts.as_uri()}/{name}")
+        assert str(fonts) not in sentence(caught.value)
+
+
+def test_names_that_are_not_utf8_are_read_too(cache: FileCache, fonts: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(fonts) + b"/caf\xe9.ttf"))
+    path.write_bytes(FONT)
+    files = FontFiles(cache, folders=FontFolders([fonts]))
+    assert files.fetch(path.as_uri()).path == path
+    path.write_bytes(b"")
+    with pytest.raises(FontError, match=r"The file caf\?\.ttf is empty"):
+        files.fetch(path.as_uri())
+
+
+def test_what_was_imported_into_the_embedded_database_is_remembered_for_it(
+    fonts: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    own = {"data_dir": data, "cache_dir": tmp_path / "cache", "font_dirs": "", "database_url": None}
+    embedded = Settings().model_copy(update=own)
+    elsewhere = embedded.model_copy(update={"database_url": SecretStr("postgresql:///x")})
+    files = FontFiles.from_settings(embedded, notice=print)
+    url, linked = (fonts / "a font.ttc").as_uri(), (fonts / "link.ttf").as_uri()
+    with pytest.raises(FontError, match=OUTSIDE):
+        files.fetch(url)
+    remember(data, [fonts / "none"])
+    remember(data, [fonts], [url])
+    assert files.fetch(url).size == len(FONT)  # by who runs already, too
+    with pytest.raises(FontError, match=OUTSIDE):
+        files.fetch(linked)
+    remember(data, [fonts], [linked])  # the user has imported what the link leads to
+    assert files.fetch(linked).size == len(FONT)
+    with pytest.raises(FontError, match=OUTSIDE):
+        FontFiles.from_settings(elsewhere, notice=print).fetch(url)
+    named = elsewhere.model_copy(update={"font_dirs": f"/none{os.pathsep}{fonts}"})
+    assert FontFiles.from_settings(named, notice=print).fetch(url).size == len(FONT)
+    (data / "font-folders.json").write_text("{")
+    with pytest.raises(UserError, match="is no list of folders"):
+        FontFiles.from_settings(embedded, notice=print).fetch(url)
 
 
 # --- archives --------------------------------------------------------------------------------
@@ -713,6 +798,35 @@ def test_a_registry_that_never_ends_is_cut_off(cache: FileCache, registry: Regis
         files.fetch(cdn_url())
     assert time.monotonic() - start < 10
     assert not any((cache.root / "tmp").iterdir())
+
+
+SLOW_NPM = """
+import os, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+open({note!r}, "w").write(f"{{os.getpid()}} {{child.pid}}\\n")
+time.sleep(60)
+"""
+ASKING = """
+import sys
+from pathlib import Path
+from indexer.fetch import Npm
+Npm(program=sys.argv[1]).resolve("abel", "latest", Path(sys.argv[2]))
+"""
+
+
+def test_npm_and_what_it_has_started_end_with_a_killed_command(tmp_path: Path) -> None:
+    note, program = tmp_path / "pids", tmp_path / "npm"
+    program.write_text(f"#!{sys.executable}\n{SLOW_NPM.format(note=str(note))}")
+    program.chmod(0o755)
+    with subprocess.Popen(
+        [sys.executable, "-c", ASKING, str(program), str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    ) as command:
+        until(lambda: note.exists() and note.read_text().endswith("\n"))
+        started = [psutil.Process(int(number)) for number in note.read_text().split()]
+        assert all(process.is_running() for process in started)
+        command.kill()
+    until(lambda: not any(lives(process) for process in started))
 
 
 def test_without_npm_the_message_says_what_to_do(cache: FileCache) -> None:

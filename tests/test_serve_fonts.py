@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import io
-import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -27,11 +27,13 @@ from httpx import Response
 
 from eval.fonts.parametric import ParametricFont
 from indexer import spaces
+from indexer.bounded import MAX_PROCESS_BYTES
 from indexer.database.connect import Connection, Database
 from indexer.embed.measured.embedder import MeasuredTraits
 from indexer.errors import FontError, UserError
 from indexer.fetch.cache import FileCache
 from indexer.fetch.files import FetchedFile, FontFiles
+from indexer.fetch.folders import FontFolders
 from indexer.fontfile import NO_RAQM, open_font
 from indexer.machine import stopped
 from indexer.serve.http import errors
@@ -109,7 +111,8 @@ def page(database: Database, made: Specimens) -> Iterator[Page]:
 def maker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Specimens]:
     """One for all tests that need none of their own: its process takes a second to start."""
     cache = FileCache(tmp_path_factory.mktemp("cache"))
-    with Specimens(FontFiles(cache, mode="npm", allow_file=True), processes=1) as made:
+    folders = FontFolders([tmp_path_factory.getbasetemp()])
+    with Specimens(FontFiles(cache, mode="npm", folders=folders), processes=1) as made:
         yield made
 
 
@@ -324,6 +327,18 @@ def test_a_file_that_cannot_be_used_is_a_sentence(
         assert str(tmp_path) not in sentence
 
 
+def test_answers_do_not_tell_which_files_this_host_has(shown: Page, visited: Database) -> None:
+    sentences = set()
+    for number, url in enumerate(("file:///etc/passwd", "file:///etc/none", "file:///proc/1/maps")):
+        with visited.connect() as admin:
+            files = {"400": url}
+            font_id = add(admin, None, name=f"Spy {number}", license="OFL", files=files)
+        for route in ("text?text=a", "sheet", "woff2?text=a"):
+            sentences.add(shown.refused(f"/fonts/{font_id}/{route}", 404))
+    (sentence,) = sentences
+    assert "FONTSIGHT_FONT_DIRS" in sentence
+
+
 def crash(face: Face, text: str) -> bytes:
     os._exit(9)
 
@@ -339,7 +354,7 @@ def dawdle(face: Face, text: str) -> bytes:
 
 
 def swell(face: Face, text: str) -> bytes:
-    return bytes(specimens.MAX_PROCESS_BYTES)
+    return bytes(MAX_PROCESS_BYTES)
 
 
 def no_raqm(face: Face, text: str) -> bytes:
@@ -393,12 +408,10 @@ def test_a_font_that_exceeds_a_limit_is_not_tried_again_at_once(
 def test_an_idle_process_that_is_killed_is_replaced(
     visited: Database, ids: dict[str, str], files: FontFiles
 ) -> None:
-    others = set(multiprocessing.active_children())
     with Specimens(files, processes=1) as made, page(visited, made) as shown:
         shown.get(f"/fonts/{ids['Font 00']}/text?text=before")
-        (process,) = set(multiprocessing.active_children()) - others
-        process.kill()
-        process.join()
+        (process,) = made._processes.ids
+        os.kill(process, signal.SIGKILL)
         for number in range(5):
             shown.get(f"/fonts/{ids['Font 00']}/text?text=after{number}")
             time.sleep(0.1)
@@ -443,7 +456,7 @@ class Slow(FontFiles):
 
 @pytest.fixture
 def slow(tmp_path: Path) -> Slow:
-    return Slow(FileCache(tmp_path / "cache"), mode="npm", allow_file=True)
+    return Slow(FileCache(tmp_path / "cache"), mode="npm", folders=FontFolders([tmp_path]))
 
 
 def test_a_fetch_that_takes_long_is_said_and_goes_on(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 
-from indexer.catalog.directory import SUFFIXES
+from indexer.catalog.faces import SUFFIXES
 from indexer.errors import FontError, UserError
 from indexer.fontfile import open_font
 from indexer.sheet.render import render_sheet

@@ -28,6 +28,7 @@ from indexer.embed.qwen.devices import look
 from indexer.errors import FontError
 from indexer.fetch.cache import FileCache
 from indexer.fetch.files import FontFiles
+from indexer.fetch.folders import FontFolders
 from indexer.job import run
 from indexer.job.ahead import Preparer
 from indexer.job.prepare import PreparedCache
@@ -117,7 +118,7 @@ def bench_job(
             checkpoint=checkpoint, identity=checkpoint.model(), devices=tuple(devices),
             sheet=(spec.height, spec.width),
         )  # fmt: skip
-        files = FontFiles(FileCache(folder / "files"), allow_file=True)
+        files = FontFiles(FileCache(folder / "files"), folders=FontFolders([folder]))
         with _Server(folder, made) as server, Cards(plan, say=heard) as cards:
             begin = time.perf_counter()
             cards.start(fonts)

@@ -180,6 +180,7 @@ def _serving(conninfo: str, home: Path) -> Iterator[str]:
             env={
                 **os.environ, "DATABASE_URL": conninfo, "FONTSIGHT_DATA_DIR": str(home / "service"),
                 "FONTSIGHT_CACHE_DIR": str(home / "cache"), "FONTSIGHT_SERVE_KEYS": "",
+                "FONTSIGHT_FONT_DIRS": str(home / "fonts"),
             },
             stderr=log,
         )  # fmt: skip

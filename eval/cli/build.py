@@ -24,9 +24,10 @@ from eval.datasets.importers import (
 from eval.datasets.measured import build_measured, measure_families
 from eval.datasets.tags import build_tags
 from eval.datasets.toy import build_toy
-from indexer.catalog.directory import read_directory
+from indexer.catalog.directory import font_processes, read_directory
 from indexer.errors import UserError
 from indexer.fetch.files import FontFiles
+from indexer.fetch.folders import remember
 from indexer.job.ahead import Preparer
 from indexer.settings import Settings
 from indexer.terminal import notice
@@ -146,12 +147,15 @@ def build_measured_command(fonts: Path | None, out: Path, families: int, collaps
               python -m eval build measured --fonts /usr/share/fonts --out datasets/system
     """
     settings = Settings()
-    files = FontFiles.from_settings(settings, notice=notice)
+    files = FontFiles.from_settings(settings, notice=notice, folders=[fonts] if fonts else [])
     if fonts:
-        found = read_directory(fonts)
+        with font_processes() as processes:
+            found = read_directory(fonts, processes)
         for problem in found.problems:
             notice(f"skipped {problem.path}: {problem.reason}")
         chosen = list(found.families)
+        urls = [url for family in chosen for url in family.files.values()]
+        remember(settings.data_dir, [fonts], urls)  # for the runs on this dataset
         made_by = f"python -m eval build measured --fonts {fonts.name}"
     else:
         chosen, origin = google_families(files, families)

@@ -64,7 +64,7 @@ def report_command(
 
 def _sheets(dataset: Dataset, folder: Path, fonts: Sequence[str]) -> dict[str, bytes]:
     """Small sheets of those fonts whose file can be had and drawn; says which cannot."""
-    settings = Settings()
+    settings = Settings().model_copy(update={"database_url": None})  # no row has a say here
     wanted = set(fonts)
     urls = {
         font.id: family.regular_file
@@ -73,7 +73,7 @@ def _sheets(dataset: Dataset, folder: Path, fonts: Sequence[str]) -> dict[str, b
     }
     with (
         Preparer.from_settings(
-            settings, FontFiles.from_settings(settings, notice=notice)
+            settings, FontFiles.from_settings(settings, notice=notice, folders=[folder])
         ) as prepared,
         ThreadPoolExecutor(prepared.processes) as threads,
     ):

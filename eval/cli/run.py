@@ -104,7 +104,9 @@ def run_command(
               python -m eval run --dataset toy --variants A,B2,C --vl-embedder 2b --out runs/2b
     """
     settings, dataset, wanted = Settings(), load(folder), RunOptions(**plan)
-    files = FontFiles.from_settings(settings, notice=notice)
+    if not elsewhere:
+        settings = settings.model_copy(update={"database_url": None})
+    files = FontFiles.from_settings(settings, notice=notice, folders=[folder])
     tools = Tools(
         files=files,
         preparer=lambda: Preparer.from_settings(settings, files, processes=processes),

@@ -1,41 +1,36 @@
-"""Font files of a folder, grouped into families by what the files say about themselves."""
+"""Font files of a folder, grouped into families by what the files say about themselves.
+
+They are opened in processes of their own, twice: for the names first, and then family by family, so
+that a family is whole when it is handed out and what was handed out is done, whatever happens next.
+"""
 
 from __future__ import annotations
 
 import os
-import unicodedata
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from fontTools.ttLib import TTFont
-
-from indexer.catalog.facts import Facts, is_slanted, union, weight_class
+from indexer.bounded import FontProcesses
+from indexer.catalog.faces import SUFFIXES, Face, printable, read_faces, read_names
+from indexer.catalog.facts import union
 from indexer.catalog.family import Family
-from indexer.catalog.licenses import spdx
-from indexer.catalog.scripts import covered_scripts
-from indexer.errors import UserError
-from indexer.fontfile import MAGIC, MAX_BYTES, check_whole, regular_value
+from indexer.errors import FontError, UserError
 
-# In order of preference where one face comes in several containers.
-SUFFIXES = (".ttf", ".otf", ".ttc", ".woff2", ".woff")
-MAX_FACES = 64  # of one collection; the largest real ones have about 40
-MAX_NAME = 120
+BATCH = 50  # families
+MAX_SECONDS = 30.0  # of a file; a large CJK family takes three
+AHEAD = 4  # files, for each process
 
-TYPOGRAPHIC_FAMILY, FAMILY = 16, 1
-LICENSE_TEXT, LICENSE_URL = 13, 14
-
-# OS/2 sFamilyClass, high byte; 12 (symbols) and the reserved ones say nothing here.
-BY_CLASS = {
-    **dict.fromkeys((1, 2, 3, 4, 5, 7), "serif"), 8: "sans-serif", 9: "display", 10: "handwriting",
-}  # fmt: skip
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """A file that was passed over."""
+    """A file that was skipped."""
 
     path: str  # relative to the folder
     reason: str
@@ -48,57 +43,85 @@ class Found:
     files: int  # font files looked at
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Face:
-    url: str
-    path: str  # relative to the folder
-    index: int
-    family: str
-    weight: int
-    upright: bool
-    width: int  # usWidthClass: 5 is normal
-    category: str | None
-    tags: tuple[str, ...]
-    license: str | None
-    facts: Facts
-
-    @property
-    def rank(self) -> tuple[object, ...]:
-        """The least is the one to show where a family has several faces of a weight."""
-        suffix = SUFFIXES.index(Path(self.path).suffix.lower())
-        return not self.upright, abs(self.width - 5), suffix, self.path, self.index
-
-
-def read_directory(path: Path) -> Found:
+class Directory:
     """The families in a folder and everything below it, or in a single file.
 
-    Links are followed, every real file once. A file that is no usable font is a Problem. Raises
-    UserError when the path does not exist or holds no font file at all.
+    Links are followed, every real file once. A file that is no usable font is a Problem; all are
+    known when the last batch is. Raises UserError when the path does not exist or holds no font
+    file at all.
     """
-    if not path.exists():
-        raise UserError(f"{path} does not exist: give a folder with fonts, or a font file.")
-    root = path.absolute() if path.is_dir() else path.absolute().parent
-    families: dict[str, list[_Face]] = defaultdict(list)
-    problems, files = [], 0
-    for file in _font_files(path.absolute()):
-        files += 1
-        relative = file.relative_to(root).as_posix()
-        try:
-            for face in _read_faces(file, relative):
-                families[face.family].append(face)
-        except _UnreadableError as error:
-            problems.append(Problem(path=_printable(relative), reason=str(error)))
-    if not files:
-        raise UserError(f"{path} holds no font file ({', '.join(SUFFIXES)}).")
-    return Found(
-        families=tuple(_family(name, families[name]) for name in sorted(families)),
-        problems=tuple(sorted(problems, key=lambda problem: problem.path)),
-        files=files,
-    )
+
+    def __init__(self, path: Path, processes: FontProcesses) -> None:
+        if not path.exists():
+            raise UserError(f"{path} does not exist: give a folder with fonts, or a font file.")
+        self._root = path.absolute() if path.is_dir() else path.absolute().parent
+        self._files = list(_font_files(path.absolute()))
+        if not self._files:
+            raise UserError(f"{path} holds no font file ({', '.join(SUFFIXES)}).")
+        self._processes = processes
+        self._problems: dict[Path, str] = {}
+
+    @property
+    def files(self) -> int:
+        """Font files looked at."""
+        return len(self._files)
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        found = [
+            Problem(path=printable(self._relative(file)), reason=reason)
+            for file, reason in self._problems.items()
+        ]
+        return tuple(sorted(found, key=lambda problem: problem.path))
+
+    def batches(self) -> Iterator[list[Family]]:
+        """All families in the order of their names, some at a time."""
+        named: dict[str, list[Path]] = defaultdict(list)
+        for file, names in self._read(read_names, ((file,) for file in self._files)):
+            for name in names:
+                named[name].append(file)
+        names_left = iter(sorted(named))
+        while batch := list(islice(names_left, BATCH)):
+            wanted = [(file, self._relative(file), name) for name in batch for file in named[name]]
+            faces: dict[str, list[Face]] = defaultdict(list)
+            for _, found in self._read(read_faces, wanted):
+                for face in found:
+                    faces[face.family].append(face)
+            yield [_family(name, faces[name]) for name in batch if name in faces]
+
+    def _read(
+        self, function: Callable[..., Answer], calls: Iterable[tuple[Path, *tuple[str, ...]]]
+    ) -> Iterator[tuple[Path, Answer]]:
+        """What the function says of each file, in order, but of those that it cannot read."""
+        waiting: deque[tuple[Path, Future[Answer]]] = deque()
+        remaining = iter(calls)
+        while True:
+            for call in islice(remaining, AHEAD * self._processes.count - len(waiting)):
+                waiting.append((call[0], self._processes.submit(function, *call)))
+            if not waiting:
+                return
+            file, answer = waiting.popleft()
+            try:
+                found = answer.result()
+            except FontError as error:
+                self._problems[file] = error.message
+            else:
+                yield file, found
+
+    def _relative(self, file: Path) -> str:
+        return file.relative_to(self._root).as_posix()
 
 
-class _UnreadableError(Exception):
-    pass
+def font_processes() -> FontProcesses:
+    """For a Directory."""
+    return FontProcesses(max(1, (os.cpu_count() or 2) - 1), seconds=MAX_SECONDS)
+
+
+def read_directory(path: Path, processes: FontProcesses) -> Found:
+    """All at once. Raises UserError as Directory does."""
+    directory = Directory(path, processes)
+    families = tuple(family for batch in directory.batches() for family in batch)
+    return Found(families=families, problems=directory.problems, files=directory.files)
 
 
 def _font_files(path: Path) -> Iterator[Path]:
@@ -127,113 +150,10 @@ def _is_new(path: Path, seen: set[tuple[int, int]]) -> bool:
     return True
 
 
-def _read_faces(file: Path, relative: str) -> list[_Face]:
-    try:
-        if not file.is_file():
-            raise _UnreadableError("not a plain file, or a link to nowhere")
-        size = file.stat().st_size
-        if size > MAX_BYTES:
-            raise _UnreadableError(f"larger than {MAX_BYTES:,} bytes")
-        with file.open("rb") as stream:
-            head = stream.read(12)
-    except OSError as error:
-        raise _UnreadableError(f"cannot be read: {error.strerror}") from error
-    if head[:4] not in MAGIC:
-        raise _UnreadableError("not a font: it starts with none of the known signatures")
-    collection = head[:4] == b"ttcf"
-    count = int.from_bytes(head[8:12], "big") if collection else 1
-    if not 1 <= count <= MAX_FACES:
-        raise _UnreadableError(f"a collection of {count} faces; 1 to {MAX_FACES} are accepted")
-    faces = []
-    for index in range(count):
-        try:
-            number = index if collection else -1
-            # A TTFont that cannot be made does not close a file that it opened itself.
-            with file.open("rb") as stream, TTFont(stream, fontNumber=number, lazy=True) as font:
-                check_whole(font, head, size)
-                url = file.as_uri() + (f"#face={index}" if collection else "")
-                faces.append(_face(font, url, relative, index))
-        except _UnreadableError:
-            raise
-        except Exception as error:  # fontTools raises whatever its parsers meet
-            reason = " ".join(str(error).split())[:120] or type(error).__name__
-            raise _UnreadableError(f"cannot be read: {reason}") from error
-    return faces
-
-
-def _face(font: TTFont, url: str, relative: str, index: int) -> _Face:
-    name = _name(font)
-    if not name:
-        raise _UnreadableError("has no family name")
-    cmap = font.getBestCmap() or {}
-    if not cmap and not any(table.cmap for table in font["cmap"].tables):
-        raise _UnreadableError("maps no character to a glyph")
-    os2: Any = font.get("OS/2")  # fontTools' tables get their fields when they are read
-    return _Face(
-        url=url, path=relative, index=index, family=name, weight=_weight(font, os2),
-        upright=not is_slanted(font), width=os2.usWidthClass if os2 else 5,
-        category="monospace" if _is_monospaced(font, cmap) else _category(os2),
-        tags=covered_scripts(cmap),
-        license=spdx(_text(font, LICENSE_TEXT), _text(font, LICENSE_URL)),
-        facts=Facts.from_font(font, name),
-    )  # fmt: skip
-
-
-def _name(font: TTFont) -> str:
-    for number in (TYPOGRAPHIC_FAMILY, FAMILY):
-        if name := _text(font, number)[:MAX_NAME].strip():
-            return name
-    return ""
-
-
-def _text(font: TTFont, number: int) -> str:
-    return _printable(font["name"].getDebugName(number) or "") if "name" in font else ""
-
-
-def _printable(text: str) -> str:
-    """Text that Postgres and a terminal take: no control characters, no lone surrogates."""
-    return " ".join(
-        "".join(" " if unicodedata.category(c) in ("Cc", "Cs") else c for c in text).split()
-    )
-
-
-def _weight(font: TTFont, os2: Any) -> int:
-    if "fvar" in font:
-        for axis in font["fvar"].axes:
-            if axis.axisTag == "wght":
-                return round(regular_value("wght", axis.minValue, axis.defaultValue, axis.maxValue))
-    return weight_class(os2.usWeightClass if os2 else 400) or 400
-
-
-def _is_monospaced(font: TTFont, cmap: dict[int, str]) -> bool:
-    """Whether i is as wide as W: the flag alone is also set in emoji and symbol fonts, or wrong."""
-    post: Any = font.get("post")
-    if not post or not post.isFixedPitch or not {ord("i"), ord("W")} <= cmap.keys():
-        return False
-    advances = font["hmtx"].metrics
-    return bool(advances[cmap[ord("i")]][0] == advances[cmap[ord("W")]][0])
-
-
-def _category(os2: Any) -> str | None:
-    """Only what the font states and does not contradict; most leave the fields empty."""
-    if os2 is None:
-        return None
-    panose = os2.panose
-    by_class = BY_CLASS.get(os2.sFamilyClass >> 8)
-    by_panose = None
-    if panose.bFamilyType == 2 and 2 <= panose.bSerifStyle <= 15:
-        by_panose = "serif" if panose.bSerifStyle <= 10 else "sans-serif"
-    elif panose.bFamilyType in (3, 4):
-        by_panose = "handwriting" if panose.bFamilyType == 3 else "display"
-    if by_class and by_panose and by_class != by_panose:
-        return None
-    return by_class or by_panose
-
-
-def _family(name: str, faces: list[_Face]) -> Family:
+def _family(name: str, faces: list[Face]) -> Family:
     ranked = sorted(faces, key=lambda face: face.rank)
     upright = [face for face in ranked if face.upright] or ranked
-    by_weight: dict[int, _Face] = {}
+    by_weight: dict[int, Face] = {}
     for face in upright:
         by_weight.setdefault(face.weight, face)
     shown = min(by_weight.values(), key=lambda face: (abs(face.weight - 400), face.weight))

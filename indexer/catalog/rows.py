@@ -58,6 +58,13 @@ class Added:
     updated: int
     unchanged: int
 
+    def __add__(self, other: Added) -> Added:
+        return Added(
+            new=self.new + other.new,
+            updated=self.updated + other.updated,
+            unchanged=self.unchanged + other.unchanged,
+        )
+
 
 def add(connection: Connection, families: Sequence[Family], *, update: bool = False) -> Added:
     """Insert the families that public.fonts does not have, in one transaction.

@@ -58,11 +58,14 @@ JOB_OPTIONS = (
         help="Where files of Fontsource come from. auto: npm where the CDN cannot be reached.",
     ),
     click.option(
+        "--processes", type=click.IntRange(min=1),
+        help="Rendering processes; default: cores - 1, fewer where memory is short.",
+    ),
+    click.option(
         "--prune", is_flag=True,
         help="Also delete what is left of deleted fonts where it is more than a tenth of all fonts, "
         "missing for a day or longer.",
     ),
-    click.option("--processes", type=click.IntRange(min=1), help="Rendering processes; default: cores - 1."),
 )  # fmt: skip
 
 

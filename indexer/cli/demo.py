@@ -18,7 +18,9 @@ from indexer.database.connect import Database, opened
 from indexer.demo import fontsource_families, page, spread, system_families
 from indexer.errors import UserError
 from indexer.fetch.files import FontFiles
+from indexer.fetch.folders import remember
 from indexer.job.backfill import BackfillOptions, backfill
+from indexer.job.facts import is_local
 from indexer.job.pending import Selection
 from indexer.settings import Settings
 from indexer.terminal import notice, progress_bar
@@ -55,6 +57,9 @@ def demo_command(fonts: int, out: Path, source: str, serves: bool) -> None:
     settings = Settings().model_copy(update={"database_url": None})
     files = FontFiles.from_settings(settings, notice=notice)
     families = _installed(fonts) if source == "system" else _fontsource(files, fonts)
+    urls = [url for family in families for url in family.files.values() if is_local(url)]
+    if urls:
+        remember(settings.data_dir, system_folders(), urls)
     database = Database.from_settings(settings)
     schema.upgrade(database.conninfo)
     with opened(settings, notice, writes=True) as connection:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from indexer.catalog import rows
-from indexer.catalog.directory import read_directory
+from indexer.catalog.directory import Directory, font_processes
+from indexer.catalog.family import Family
 from indexer.catalog.fontsource import Source
 from indexer.catalog.selection import chosen_families
 from indexer.cli.commands import DONE_WITH_FAILURES
 from indexer.database.connect import opened
 from indexer.fetch.files import FontFiles
+from indexer.fetch.folders import FontFolders, remember
 from indexer.settings import Settings
 from indexer.terminal import notice
 
@@ -77,17 +80,42 @@ def import_fontsource(
 def import_directory(path: Path, update: bool) -> None:
     """Import the .ttf, .otf, .ttc, .woff and .woff2 files of a folder, one row per family.
 
+    They are opened in processes with limits of time and memory, and inserted some families at a
+    time: where it is stopped, what is inserted stays, and the same command does the rest. The embedded
+    database remembers the folder; for one of DATABASE_URL, name it in FONTSIGHT_FONT_DIRS, or the job
+    and the service do not read its files.
+
     \b
     Example:  indexer import directory ~/fonts
     """
-    with opened(Settings(), notice, writes=True) as connection:
-        found = read_directory(path)
-        for problem in found.problems:
-            notice(f"skipped {problem.path}: {problem.reason}")
-        _report(rows.add(connection, found.families, update=update))
-    if found.problems:
-        click.echo(f"files: {len(found.problems)} of {found.files} skipped")
+    settings = Settings()
+    added = rows.Added(new=0, updated=0, unchanged=0)
+    refused = False
+    with opened(settings, notice, writes=True) as connection, font_processes() as processes:
+        directory = Directory(path, processes)
+        for families in directory.batches():
+            refused |= not _readable(settings, path, families)
+            added += rows.add(connection, families, update=update)
+    if refused:
+        notice(
+            "The job and the service read these files only where FONTSIGHT_FONT_DIRS names their "
+            f"folder, such as FONTSIGHT_FONT_DIRS={path.absolute()}"
+        )
+    for problem in directory.problems:
+        notice(f"skipped {problem.path}: {problem.reason}")
+    _report(added)
+    if directory.problems:
+        click.echo(f"files: {len(directory.problems)} of {directory.files} skipped")
         sys.exit(DONE_WITH_FAILURES)
+
+
+def _readable(settings: Settings, path: Path, families: Sequence[Family]) -> bool:
+    """Whether the job and the service may read the files; of the embedded database they may."""
+    urls = [url for family in families for url in family.files.values()]
+    if settings.database_url is None:
+        remember(settings.data_dir, [path], urls)
+    folders = FontFolders.from_settings(settings)
+    return all(map(folders.file, urls))
 
 
 def _report(added: rows.Added) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
-from urllib.parse import unquote, urldefrag, urlsplit
+from urllib.parse import urldefrag, urlsplit
 
 from indexer.errors import FontError
 from indexer.fetch.cache import CachedFile, FileCache, hash_file
+from indexer.fetch.folders import FontFolders, file_name
 from indexer.fetch.http import Downloader, UnreachableError, redacted
 from indexer.fetch.npm import Npm
 from indexer.fetch.packages import PackageFiles
@@ -23,6 +24,11 @@ Mode = Literal["auto", "cdn", "npm"]
 
 CDN = "https://cdn.jsdelivr.net/fontsource/fonts/"
 METADATA_FILE = "metadata.json"
+# the same whether or not there is such a file: whoever writes a row learns nothing of this machine
+OUTSIDE = (
+    "The address names no file below this machine's font folders; "
+    "FONTSIGHT_FONT_DIRS lists those that fonts may be read from."
+)
 # what stands behind an address is noted by it, and an index of Postgres takes 2,704 bytes
 MAX_ADDRESS_BYTES = 2600
 ON_CDN = re.compile(
@@ -48,6 +54,7 @@ class FontFiles:
     `@fontsource/<id>` (.woff2), or "auto": the CDN, unless it cannot be reached at all when it is
     first needed; then npm for the rest of this object's life, and `notice` gets one sentence
     about it. Whatever an earlier run fetched by either way is used without asking the network.
+    file: addresses are read below `folders` alone.
     """
 
     def __init__(
@@ -55,7 +62,7 @@ class FontFiles:
         cache: FileCache,
         *,
         mode: Mode = "auto",
-        allow_file: bool = False,
+        folders: FontFolders | None = None,
         downloader: Downloader | None = None,
         npm: Npm | None = None,
         notice: Callable[[str], None] = lambda sentence: None,
@@ -66,7 +73,7 @@ class FontFiles:
         self.npm = npm or Npm()
         self._packages = PackageFiles(cache, self.npm)
         self._mode = mode
-        self._allow_file = allow_file
+        self._folders = folders or FontFolders()
         self.notice = notice
         self._cdn = cdn
         self._cdn_answers: bool | None = None  # not known yet
@@ -74,13 +81,21 @@ class FontFiles:
 
     @classmethod
     def from_settings(
-        cls, settings: Settings, mode: Mode = "auto", *, notice: Callable[[str], None]
+        cls,
+        settings: Settings,
+        mode: Mode = "auto",
+        *,
+        notice: Callable[[str], None],
+        folders: Iterable[Path] = (),
     ) -> Self:
-        """Of the cache folder, and of the web by the user's rules."""
+        """Of the cache folder, and of the web and this machine by the user's rules.
+
+        folders: that the user has named for this command, besides those of the settings.
+        """
         return cls(
             FileCache(settings.cache_dir / "files"),
             mode=mode,
-            allow_file=True,  # rows of `import directory` hold file: addresses
+            folders=FontFolders.from_settings(settings, *folders),
             downloader=Downloader(
                 allow_private=settings.allow_private_addresses, proxy=settings.proxy
             ),
@@ -206,29 +221,25 @@ class FontFiles:
             return stored, False
 
     def _local(self, url: str, face_index: int) -> FetchedFile:
-        parts = urlsplit(url)
-        if not self._allow_file:
-            raise FontError(
-                "fetch", "The address is a file of some machine, and files are not allowed."
-            )
-        path = Path(unquote(parts.path))
-        if parts.netloc not in ("", "localhost") or not path.is_absolute() or "\0" in str(path):
-            raise FontError("fetch", "The address names no file of this machine.")
+        path = self._folders.file(url)
+        if path is None:
+            raise FontError("fetch", OUTSIDE)
+        name = file_name(path)
         limit = self.downloader.limits.max_bytes
         try:
             if not path.is_file():  # also a device or a pipe, which has no end
-                raise FontError("fetch", f"The file {path.name} is not there, or not a plain file.")
+                raise FontError("fetch", f"The file {name} is not there, or not a plain file.")
             if (
                 path.stat().st_size == 0
             ):  # as those of /proc are told to be, some of which have no end
-                raise FontError("fetch", f"The file {path.name} is empty.")
+                raise FontError("fetch", f"The file {name} is empty.")
             if path.stat().st_size > limit:
-                raise FontError("fetch", f"The file {path.name} is larger than {limit:,} bytes.")
+                raise FontError("fetch", f"The file {name} is larger than {limit:,} bytes.")
             digest, size = hash_file(path)
         except OSError as error:
             if error.errno in TOO_MANY:
                 raise stopped(error) from error
-            raise FontError("fetch", f"{path.name} cannot be read: {error.strerror}.") from error
+            raise FontError("fetch", f"{name} cannot be read: {error.strerror}.") from error
         return FetchedFile(
             path=path, sha256=digest, size=size, face_index=face_index, origin="file", cached=True
         )

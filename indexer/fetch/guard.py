@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import queue
 import socket
 import threading
@@ -10,8 +9,8 @@ import threading
 import httpx
 
 from indexer.errors import FontError
+from indexer.fetch.addresses import canonical, is_address, is_public, is_this_machine
 
-NAT64 = ipaddress.ip_network("64:ff9b::/96")
 MAX_ADDRESSES = 4  # of one name: enough for one dead route, not for a scan
 
 
@@ -26,7 +25,7 @@ class GuardedTransport(httpx.BaseTransport):
     name stay), so a name server that answers differently the second time changes nothing.
 
     With `through_proxy` the proxy resolves names, and it alone can judge them: then only hosts
-    written as an address or as localhost are checked here.
+    written as an address, in any spelling, or as localhost are checked here.
     """
 
     def __init__(
@@ -37,14 +36,20 @@ class GuardedTransport(httpx.BaseTransport):
         self._through_proxy = through_proxy
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        host = request.url.raw_host.decode("ascii")
+        host = _canonical(request.url.raw_host.decode("ascii"))
+        literal = is_address(host)
+        if not self._allow_private and (is_this_machine(host) or (literal and not is_public(host))):
+            raise _refusal(host)
         if self._through_proxy:
-            if not self._allow_private and _is_local_literal(host):
-                raise _refusal(host)
+            # what was checked is what the proxy is asked for: it may read another spelling otherwise
+            url = request.url.copy_with(host=host)
+            request.headers["Host"] = url.netloc.decode("ascii")
+            request.url = url
             return self._inner.handle_request(request)
         port = request.url.port or (443 if request.url.scheme == "https" else 80)
         timeouts = request.extensions.get("timeout", {})
-        addresses = resolve(host, port, seconds=timeouts.get("connect") or 5.0)
+        seconds = timeouts.get("connect") or 5.0
+        addresses = [host] if literal else resolve(host, port, seconds=seconds)
         if not self._allow_private and not all(map(is_public, addresses)):
             raise _refusal(host)
         failure: httpx.TransportError | None = None
@@ -75,7 +80,7 @@ def resolve(host: str, port: int, *, seconds: float) -> list[str]:
 
     def ask() -> None:
         try:
-            found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             answers.put(list(dict.fromkeys(str(entry[4][0]) for entry in found)))
         except (OSError, UnicodeError) as error:
             answers.put(error)
@@ -90,27 +95,11 @@ def resolve(host: str, port: int, *, seconds: float) -> list[str]:
     return answer
 
 
-def is_public(address: str) -> bool:
-    """Whether an IP address belongs to the public internet, whatever it is wrapped in."""
-    ip = ipaddress.ip_address(address)
-    if isinstance(ip, ipaddress.IPv6Address):
-        wrapped = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if wrapped is None and ip in NAT64:
-            wrapped = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if wrapped is not None:
-            return is_public(str(wrapped))
-        if ip.is_site_local:
-            return False
-    return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified)
-
-
-def _is_local_literal(host: str) -> bool:
-    if host.rstrip(".").endswith("localhost"):
-        return True
+def _canonical(host: str) -> str:
     try:
-        return not is_public(host.strip("[]"))
-    except ValueError:  # a name
-        return False
+        return canonical(host)
+    except ValueError:
+        raise AddressRefusedError("fetch", "The address has no valid host name.") from None
 
 
 def _refusal(host: str) -> AddressRefusedError:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -21,9 +19,7 @@ from typing import Any
 from indexer.errors import FontError, UserError
 from indexer.fetch.cache import CHUNK
 
-if sys.platform == "linux":
-    import resource
-
+TIED = Path(__file__).with_name("tied.py")
 NAME = re.compile(r"(@[a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*")
 VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+-]*")
 MISSING = frozenset({"E404", "ETARGET", "ENOVERSIONS"})
@@ -144,25 +140,21 @@ class Npm:
         raise self._failure(arguments[1], answer)
 
     def _call(self, command: list[str], scratch: Path, env: dict[str, str]) -> tuple[int, str]:
+        tied = [sys.executable, "-I", str(TIED), str(self._max_bytes), *command]
+        reader, writer = os.pipe()
         # In a folder of its own, so that no package.json or .npmrc of the caller's folder counts.
         with subprocess.Popen(  # noqa: S603  # a checked name and version, and no shell
-            command, cwd=scratch, env=env, text=True, encoding="utf-8", errors="replace",
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            tied, cwd=scratch, env=env, text=True, encoding="utf-8", errors="replace",
+            stdin=reader, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             start_new_session=True,
         ) as process:  # fmt: skip
+            os.close(reader)
             try:
-                if sys.platform == "linux":
-                    # A registry that sends without end stops here, before the disk is full.
-                    with contextlib.suppress(ProcessLookupError, PermissionError):
-                        limit = (self._max_bytes, self._max_bytes)
-                        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, limit)
                 output, _ = process.communicate(timeout=self._seconds)
             except subprocess.TimeoutExpired:
                 return 1, '{"error": {"code": "ETIMEDOUT"}}'
             finally:
-                if process.poll() is None:  # out of time, or interrupted from the keyboard
-                    with contextlib.suppress(ProcessLookupError):
-                        os.killpg(process.pid, signal.SIGKILL)  # npm and whatever it started
+                os.close(writer)  # out of time, or interrupted from the keyboard: ends all of it
             return process.returncode, output
 
     def _failure(self, spec: str, answer: Any) -> Exception:

@@ -15,6 +15,7 @@ from indexer.bounded import FontProcesses
 from indexer.catalog.facts import Facts, union
 from indexer.errors import FontError, UserError
 from indexer.fetch.files import FetchedFile, FontFiles
+from indexer.fetch.folders import file_name
 from indexer.fontfile import describe
 from indexer.job.pending import Claim
 from indexer.job.prepare import Prepared, PreparedCache, facts_of_file, prepare_file
@@ -55,9 +56,10 @@ class Preparer:
         self._files = files
         self._spec = spec
         self._cache = cache
-        self.processes = processes or max(1, (os.cpu_count() or 2) - 1)
+        wanted = processes or max(1, (os.cpu_count() or 2) - 1)
+        self._pool = FontProcesses(wanted, seconds=MAX_SECONDS_PER_FONT)
+        self.processes = self._pool.count
         self._threads = ThreadPoolExecutor(self.processes + 4, thread_name_prefix="fetch")
-        self._pool = FontProcesses(self.processes, seconds=MAX_SECONDS_PER_FONT)
 
     @classmethod
     def from_settings(
@@ -150,7 +152,7 @@ def _readable(fetched: FetchedFile) -> Iterator[None]:
         its_own = of_the_machine(error) and error.errno not in TOO_MANY
         if not its_own or fetched.origin != "file":
             raise
-        message = f"{fetched.path.name} cannot be read: {reason(error)}."
+        message = f"{file_name(fetched.path)} cannot be read: {reason(error)}."
         raise FontError("fetch", message) from error
 
 

@@ -8,15 +8,13 @@ import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, Self
 
 import PIL
-from pebble import ProcessExpired
 
-from indexer.bounded import FontProcesses
+from indexer.bounded import FontProcesses, LimitError
 from indexer.errors import FontError, UserError
 from indexer.fetch.files import FetchedFile, FontFiles
 from indexer.serve.refusals import Refusal
@@ -28,7 +26,6 @@ from indexer.sheet.render import SheetSpec
 MAX_PROCESSES = 4
 # of one picture; a warm one takes some milliseconds, a large emoji font's first 6 s
 MAX_SECONDS = 20.0
-MAX_PROCESS_BYTES = 2 * 1024**3
 MAX_WAITING = 256  # pictures that wait for a process
 MAX_KEPT_BYTES = 64 << 20
 FAILURE_SECONDS = 60.0  # in which a font that exceeded a limit is not tried again: that takes 20 s
@@ -85,20 +82,18 @@ class Specimens:
     """
 
     def __init__(self, files: FontFiles, *, processes: int | None = None) -> None:
-        self._count = processes or min(MAX_PROCESSES, max(1, (os.cpu_count() or 2) - 1))
+        wanted = processes or min(MAX_PROCESSES, max(1, (os.cpu_count() or 2) - 1))
         self._fetching = Fetching(files)
-        self._processes = FontProcesses(
-            self._count, seconds=MAX_SECONDS, max_bytes=MAX_PROCESS_BYTES
-        )
+        self._processes = FontProcesses(wanted, seconds=MAX_SECONDS)
         # one is ready for each process when it is done with its last
-        self._places = asyncio.Semaphore(2 * self._count)
+        self._places = asyncio.Semaphore(2 * self._processes.count)
         self._waiting = 0
         self._kept: OrderedDict[str, Specimen] = OrderedDict()
         self._kept_bytes = 0
         self._failures: OrderedDict[tuple[Kind, str, int], tuple[float, FontError]] = OrderedDict()
 
     def __enter__(self) -> Self:
-        for _ in range(self._count):  # so that the first text is as fast as the hundredth
+        for _ in range(self._processes.count):  # so that the first text is as fast as the hundredth
             self._processes.submit(ready)
         return self
 
@@ -136,16 +131,12 @@ class Specimens:
 
     async def _made(self, file: FetchedFile, wanted: Wanted) -> Specimen:
         try:
-            try:
-                made = await self._called(file, wanted)
-            except BrokenProcessPool:  # another process ended, and took this call along
-                made = await self._called(file, wanted)
-        except (TimeoutError, ProcessExpired, MemoryError) as error:
-            failure = self._processes.explained(error)
+            made = await self._called(file, wanted)
+        except LimitError as failure:
             self._failures[_font(file, wanted)] = time.monotonic() + FAILURE_SECONDS, failure
             while len(self._failures) > MAX_FAILURES:
                 self._failures.popitem(last=False)
-            raise failure from None
+            raise
         except UserError as error:  # this machine cannot shape text
             raise Refusal(503, str(error)) from None
         if isinstance(made, bytes):
