@@ -20,7 +20,6 @@ import psutil
 import pytest
 from PIL import Image
 
-from indexer.bounded import NEEDED
 from indexer.embed.qwen import devices, process
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ def cards_are_forks(request: pytest.FixtureRequest) -> Iterator[None]:
         if not torch.cuda.is_available():
             for module in (devices, process):
                 patch.setattr(module, "multiprocessing", Forks())
-            multiprocessing.set_forkserver_preload(["indexer.embed.qwen.model", *NEEDED])
+            multiprocessing.set_forkserver_preload(["indexer.embed.qwen.model"])
             forkserver.ensure_running()
         yield
 
