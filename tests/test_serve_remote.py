@@ -56,6 +56,7 @@ def test_what_a_caller_no_longer_waits_for_is_not_embedded(
         until(lambda: len(service.requests) == 2)  # two calls are under way
         with pytest.raises(httpx.ReadTimeout):
             slow.http.post("/embed", json={"text": "leaves"}, timeout=0.3)
+        until(lambda: 'status="499"' in slow.http.get("/metrics").text)  # the server has noticed
         later = callers.submit(slow.post, "/embed", text="comes later")
         gate.release(10)
         assert [call.result().status_code for call in [*staying, later]] == [200, 200, 200]
