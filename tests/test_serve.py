@@ -671,6 +671,7 @@ def test_a_database_that_hangs_holds_up_nothing_else(
         health = running.http.get("/health")
         assert (health.status_code, health.json()["status"]) == (200, "ok")
         assert "did not answer in time" in health.json()["notice"]
+        assert not health.json()["searches"]
         for call in calls:
             assert call.result().status_code == 503
             assert call.result().headers["retry-after"] == "5"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import ExitStack
 
 import psycopg
 import pytest
-from psycopg import errors
+from psycopg import errors, sql
 
 pytest.importorskip("psycopg_pool", reason="needs the extra serve")
 
@@ -16,6 +17,7 @@ from indexer.errors import UserError
 from indexer.serve import reading
 from indexer.serve.reading import DatabaseUnavailable, Reader, ReaderBusy
 from indexer.settings import Settings
+from tests.fix_postgrest import until
 from tests.fix_visitors import HIDDEN, grant, hide
 
 NAMES = "select name from public.fonts order by name"
@@ -35,6 +37,13 @@ def opened(database: Database, role: str | None = None) -> tuple[Reader, list[st
 def names(reader: Reader) -> list[str]:
     with reader.visitor() as connection:
         return [name for (name,) in connection.execute(NAMES)]
+
+
+def reads(reader: Reader) -> bool:
+    try:
+        return names(reader) == []
+    except DatabaseUnavailable:
+        return False
 
 
 def test_a_visitor_reads_as_anon_and_sees_nothing_that_a_policy_hides(visited: Database) -> None:
@@ -146,6 +155,26 @@ def test_a_connection_that_died_in_the_pool_is_replaced(visited: Database) -> No
                 admin.execute("select pg_terminate_backend(%s, 5000)", [pid])
             connection.execute(NAMES)
         assert names(reader) == []
+
+
+def test_after_however_many_requests_in_vain_a_database_that_is_back_is_read(
+    server: str, visited: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "MAX_WAIT_SECONDS", 0.01)
+    with opened(visited)[0] as reader, psycopg.connect(server, autocommit=True) as admin:
+        until(lambda: reads(reader))
+        with visited.connect() as connection:
+            name = connection.info.dbname
+        database = sql.Identifier(name)
+        admin.execute(sql.SQL("alter database {} allow_connections false").format(database))
+        admin.execute(
+            "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = %s",
+            [name],
+        )
+        assert not any(reads(reader) for _ in range(80))
+        time.sleep(0.1)  # until no attempt to connect is under way any more
+        admin.execute(sql.SQL("alter database {} allow_connections true").format(database))
+        until(lambda: reads(reader))
 
 
 def test_more_readers_than_connections_wait_and_are_told(

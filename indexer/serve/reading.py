@@ -13,7 +13,7 @@ from typing import Self, TypeVar
 
 import psycopg
 from psycopg import errors, sql
-from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
+from psycopg_pool import ConnectionPool, PoolTimeout
 
 from indexer.database.connect import OPTIONS, Connection, Database, register_vectors
 from indexer.errors import UserError
@@ -24,7 +24,6 @@ LOG = logging.getLogger("indexer.serve")
 T = TypeVar("T")
 
 MAX_CONNECTIONS = 8
-MAX_WAITING = 64
 MAX_WAIT_SECONDS = 5.0
 MAX_ASKING = 256  # requests that read, or wait to
 # of all that a request reads; the server's own limits need a server that lives
@@ -69,7 +68,8 @@ class Reader:
             configure=register_vectors,
             min_size=1,
             max_size=MAX_CONNECTIONS,
-            max_waiting=MAX_WAITING,
+            # no max_waiting: those who waited in vain count too, until there is a connection, and
+            # nobody whom it refuses begins another attempt to connect
             timeout=MAX_WAIT_SECONDS,
             # an attempt's pauses double; the next request begins a new attempt at once
             reconnect_timeout=MAX_WAIT_SECONDS,
@@ -189,8 +189,6 @@ class Reader:
     def _connection(self) -> Connection:
         try:
             return self._pool.getconn()
-        except TooManyRequests:
-            raise ReaderBusy("Too many requests wait for the database. Try again.") from None
         except PoolTimeout:
             if self._in_use >= MAX_CONNECTIONS:
                 raise ReaderBusy("The database is busy. Try again.") from None

@@ -27,7 +27,7 @@ class Health(BaseModel):
     device: str | None
     embedding_dim: int | None = Field(description="Of POST /embed with texts.")
     serving_model: str | None = Field(description="That made the vectors which search compares.")
-    searches: bool = Field(description="False: the model is not that of the serving space.")
+    searches: bool = Field(description="False: `notice` says why not.")
     notice: str | None
 
 
@@ -62,6 +62,7 @@ def health_router(service: Service, access: Access) -> APIRouter:
 def _health(service: Service, mismatch: str | None, notice: str | None) -> Health:
     embedder = vl.embedder if (vl := service.embedders.ready.get("vl")) else None
     space = service.spaces.latest.get("vl")
+    why_not = mismatch or notice
     own = embedder.model.dimension if embedder else None
     return Health(
         status=service.embedders.state,
@@ -72,6 +73,6 @@ def _health(service: Service, mismatch: str | None, notice: str | None) -> Healt
         device=embedder.device if embedder else None,
         embedding_dim=service.options.sidecar_dimension or own,
         serving_model=space.model.name if space else None,
-        searches=service.embedders.state == "ok" and mismatch is None,
-        notice=mismatch or notice,
+        searches=service.embedders.state == "ok" and why_not is None,
+        notice=why_not,
     )
