@@ -45,8 +45,8 @@ class LimitError(FontError):
     """The font ended its process, or exceeded the limit of time or memory."""
 
 
-class _EndedByOthers(LimitError):
-    """No font ends a process like this, within the budget."""
+class EndedByOthers(LimitError):
+    """Twice, by who looks after the machine, or Linux where memory is short: no font does, within the budget."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +169,7 @@ class _Process:
     def call(self, function: Callable[..., Any], arguments: tuple[object, ...]) -> Any:
         try:
             fine, answer = self._asked(function, arguments)
-        except _EndedByOthers:  # by who looks after the machine, or Linux where memory is short
+        except EndedByOthers:
             fine, answer = self._asked(function, arguments)
         if fine:
             return answer
@@ -186,7 +186,7 @@ class _Process:
         except (EOFError, OSError):
             code = self._ended()
         if code in BY_OTHERS:
-            raise _EndedByOthers("render", f"Its process was ended (exit code {code}).")
+            raise EndedByOthers("render", f"Its process was ended (exit code {code}).")
         if code == -signal.SIGALRM:
             seconds, _ = self._limits
             raise LimitError("render", f"The font was not rendered within {seconds:g} seconds.")

@@ -339,6 +339,12 @@ def test_answers_do_not_tell_which_files_this_host_has(shown: Page, visited: Dat
     assert "FONTSIGHT_FONT_DIRS" in sentence
 
 
+def killed(face: Face, text: str) -> bytes:
+    """As Linux does it where memory is short."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    return b""
+
+
 def crash(face: Face, text: str) -> bytes:
     os._exit(9)
 
@@ -415,6 +421,17 @@ def test_an_idle_process_that_is_killed_is_replaced(
         for number in range(5):
             shown.get(f"/fonts/{ids['Font 00']}/text?text=after{number}")
             time.sleep(0.1)
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_each_time_is_no_fault_of_the_font(
+    visited: Database, ids: dict[str, str], files: FontFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Specimens(files, processes=1) as made, page(visited, made) as shown:
+        with monkeypatch.context() as patched:
+            patched.setattr(specimens, "cut_woff2", killed)
+            assert "Try again" in shown.refused(f"/fonts/{ids['Font 00']}/woff2", 503)
+        shown.get(f"/fonts/{ids['Font 00']}/woff2")
 
 
 @pytest.mark.slow

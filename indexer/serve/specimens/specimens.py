@@ -14,7 +14,7 @@ from typing import Any, Literal, Self
 
 import PIL
 
-from indexer.bounded import FontProcesses, LimitError
+from indexer.bounded import EndedByOthers, FontProcesses, LimitError
 from indexer.errors import FontError, UserError
 from indexer.fetch.files import FetchedFile, FontFiles
 from indexer.serve.refusals import Refusal
@@ -132,6 +132,9 @@ class Specimens:
     async def _made(self, file: FetchedFile, wanted: Wanted) -> Specimen:
         try:
             made = await self._called(file, wanted)
+        except EndedByOthers:
+            sentence = "The processes that draw are being ended. Try again."
+            raise Refusal(503, sentence, retry_after_s=5) from None
         except LimitError as failure:
             self._failures[_font(file, wanted)] = time.monotonic() + FAILURE_SECONDS, failure
             while len(self._failures) > MAX_FAILURES:
