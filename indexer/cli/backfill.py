@@ -19,8 +19,8 @@ from indexer.job.backfill import BackfillOptions, backfill, planned
 from indexer.job.causes import by_cause
 from indexer.job.cost import Cost
 from indexer.job.pending import Selection
+from indexer.job.progress import Progress
 from indexer.job.revalidate import revalidate
-from indexer.job.run import Progress
 from indexer.job.watch import watch
 from indexer.settings import Settings
 from indexer.spaces import Space
