@@ -28,7 +28,7 @@ def described(host: Host) -> Iterator[tuple[str, str]]:
 
 
 def warnings(host: Host) -> Iterator[str]:
-    """Of the host; those of the database are `schema.advice`."""
+    """Of the host; those of the database are `database_advice`."""
     if host.torch.startswith("2.9."):
         yield (
             "torch 2.9 computes Conv3d 10 to 20 times slower than others. The fast path does without "

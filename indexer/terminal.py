@@ -11,7 +11,7 @@ from typing import NoReturn
 import click
 from tqdm import tqdm
 
-from indexer.job.run import Progress
+from indexer.job.progress import Progress
 
 SECONDS_BETWEEN_LINES = 10.0
 

@@ -12,7 +12,8 @@ from indexer.embed.measured.embedder import MeasuredTraits
 from indexer.job.ahead import Preparer
 from indexer.job.causes import by_cause
 from indexer.job.pending import Selection, pending
-from indexer.job.run import MIN_DONE, TooManyFailed, index
+from indexer.job.progress import MIN_DONE, TooManyFailed
+from indexer.job.run import index
 from indexer.job.store import make_due
 from indexer.sheet.render import SheetSpec
 from indexer.spaces import Space

@@ -407,6 +407,19 @@ def test_local_families_have_what_their_files_have_and_a_bad_file_harms_none(
     assert connection.execute("select count(*) from font_index.failures").fetchone() == (0,)
 
 
+def test_a_family_whose_files_cannot_be_had_now_is_left_to_the_next_run(
+    connection: Connection, tmp_path: Path, files: FontFiles, make_preparer: MakePreparer
+) -> None:
+    path = tmp_path / "later.ttf"
+    insert(connection, "Later", path.as_uri())
+    said: list[str] = []
+    assert fill_facts(connection, files, make_preparer, say=said.append) == 0
+    assert "left to the next run. The file later.ttf is not there" in said[0]
+    path.write_bytes(made("abc"))
+    assert fill_facts(connection, files, make_preparer, say=pytest.fail) == 1
+    assert known(connection)["Later"][0] == "{[97,100)}"
+
+
 @pytest.mark.slow
 def test_a_change_of_name_files_or_version_is_filled_again_and_nothing_else(
     connection: Connection, tmp_path: Path, files: FontFiles, make_preparer: MakePreparer,

@@ -27,7 +27,8 @@ from indexer.fetch.npm import Npm
 from indexer.fontfile import describe
 from indexer.job.ahead import Preparer
 from indexer.job.prepare import Prepared, PreparedCache
-from indexer.job.run import Progress, index
+from indexer.job.progress import Progress
+from indexer.job.run import index
 from indexer.job.status import read
 from indexer.sheet.render import SheetSpec
 from indexer.text import LIGHT

@@ -22,7 +22,8 @@ from indexer.fetch.files import FontFiles
 from indexer.job.backfill import BackfillOptions, backfill
 from indexer.job.heartbeat import LEASE, RENEW, Heartbeat, abandoned
 from indexer.job.pending import EVERYTHING, pending
-from indexer.job.run import Progress, index
+from indexer.job.progress import Progress
+from indexer.job.run import index
 from indexer.job.store import JobRun, tidy
 from indexer.settings import Settings
 from indexer.spaces import Space

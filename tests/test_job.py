@@ -33,8 +33,9 @@ from indexer.job import ahead
 from indexer.job.ahead import Preparer
 from indexer.job.pending import EVERYTHING, Selection, file_urls, pending
 from indexer.job.prepare import PreparedCache
+from indexer.job.progress import Progress
 from indexer.job.revalidate import revalidate
-from indexer.job.run import Progress, index
+from indexer.job.run import index
 from indexer.job.status import read
 from indexer.job.store import FIRST_RETRY, MAX_ATTEMPTS, JobRun
 from indexer.sheet.render import SheetSpec

@@ -30,7 +30,8 @@ from indexer.job.facts import fill_facts
 from indexer.job.foreign import require_same_model
 from indexer.job.pending import pending
 from indexer.job.prepare import PreparedCache
-from indexer.job.run import Progress, index
+from indexer.job.progress import Progress
+from indexer.job.run import index
 from indexer.job.status import read
 from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec

@@ -271,6 +271,7 @@ def test_of_many_connections_those_that_ask_nothing_make_room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
+    monkeypatch.setattr(connections, "SECONDS_TO_ASK", 0.0)
     monkeypatch.setattr(run, "SECONDS_TO_FINISH", 0.1)
     with contextlib.ExitStack() as stack, served() as connect:
         silent, half, asking = (stack.enter_context(connect()) for _ in range(3))

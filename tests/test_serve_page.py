@@ -261,7 +261,7 @@ def test_three_rankings_stand_side_by_side(visit: Open) -> None:
 
 @pytest.mark.slow
 def test_a_row_opens_to_its_sheet_and_measurements_and_leads_on(visit: Open) -> None:
-    page = visit(QUERY)
+    page = visit(QUERY, viewport={"width": 1440, "height": 500})
     row = page.locator(".row").nth(1)
     row.locator(".open").click()
     assert (
@@ -272,6 +272,7 @@ def test_a_row_opens_to_its_sheet_and_measurements_and_leads_on(visit: Open) -> 
     row.get_by_role("button", name="heavier").click()
     expect(page.locator("#said")).to_contain_text("weight ≥")
     assert set(state(page)) == {"like", "t.weight"}
+    assert page.evaluate("scrollY") == 0  # where the first of what is found stands
     page.go_back()
     page.go_back()
     expect(page.locator("#query")).to_have_value("high contrast serif")
@@ -314,6 +315,26 @@ def test_filters_narrow_count_and_are_removed(visit: Open) -> None:
     }  # fmt: skip
     page.get_by_role("button", name="remove all filters").click()
     expect(page.locator("#count")).to_contain_text(f"{FONTS} fonts")
+
+
+@pytest.mark.slow
+def test_the_filters_begin_below_a_question_that_takes_two_lines(visit: Open) -> None:
+    one, two = [
+        visit(f"{QUERY}{chips}", viewport={"width": 1000, "height": 600}).evaluate(
+            """() => {
+              scrollTo(0, 200);
+              const box = (css) => document.querySelector(css).getBoundingClientRect();
+              return { head: box(".top").height, bottom: box(".top").bottom, side: box(".side").top };
+            }"""
+        )
+        for chips in (
+            "",
+            "".join(f"&t.{trait}=0~" for trait in ("contrast", "width", "weight", "serifs")),
+        )
+    ]
+    assert two["head"] > one["head"]
+    for seen in (one, two):
+        assert seen["side"] == pytest.approx(seen["bottom"], abs=0.1)
 
 
 @pytest.mark.slow
@@ -436,6 +457,8 @@ def test_a_service_with_keys_asks_for_one_once(
 def test_words_that_nothing_understands_are_said_to_be_so(visit: Open) -> None:
     page = visit("?q=zzyzx&view=looks")
     expect(page.locator("#notices")).to_contain_text("has no word that the lexicon knows")
+    page.get_by_label("fused").check()
+    expect(page.locator("#notices")).to_contain_text("The search goes on by what is said.")
 
 
 @pytest.mark.slow

@@ -27,8 +27,8 @@ from indexer.fetch.files import FontFiles
 from indexer.job import run
 from indexer.job.ahead import Preparer
 from indexer.job.pending import Selection
+from indexer.job.progress import Progress
 from indexer.job.revalidate import revalidate
-from indexer.job.run import Progress
 from indexer.spaces import SERVING_COLUMN, Space
 from indexer.text import DESCRIBED
 

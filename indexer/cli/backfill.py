@@ -19,8 +19,8 @@ from indexer.job.backfill import BackfillOptions, backfill, planned
 from indexer.job.causes import by_cause
 from indexer.job.cost import Cost
 from indexer.job.pending import Selection
+from indexer.job.progress import Progress
 from indexer.job.revalidate import revalidate
-from indexer.job.run import Progress
 from indexer.job.watch import watch
 from indexer.settings import Settings
 from indexer.spaces import Space
@@ -29,7 +29,6 @@ from indexer.terminal import notice, progress_bar
 JOB_OPTIONS = (
     click.option("--limit", type=click.IntRange(min=1), help="At most so many fonts per leg."),
     click.option("--only", multiple=True, metavar="FONT", help="Just this font (name or id); repeatable."),
-    click.option("--dry-run", is_flag=True, help="Say what would be done and why; change nothing."),
     click.option("--retry-failed", is_flag=True, help="Try waiting and quarantined fonts now."),
     click.option(
         "--vl-text", type=click.Choice(["light/1", "described/1", "none"]),
@@ -69,6 +68,11 @@ JOB_OPTIONS = (
 )  # fmt: skip
 
 
+DRY_RUN = click.option(
+    "--dry-run", is_flag=True, help="Say what would be done and why; change nothing."
+)
+
+
 def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
     command = vl_options(command)
     for option in reversed(JOB_OPTIONS):
@@ -77,6 +81,7 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command("backfill")
+@DRY_RUN
 @job_options
 def backfill_command(dry_run: bool, **options: Any) -> None:
     """Embed every font whose vectors are missing or out of date.
@@ -99,6 +104,7 @@ def backfill_command(dry_run: bool, **options: Any) -> None:
     "--max-age", type=click.FloatRange(min=0), default=168, show_default=True, metavar="HOURS",
     help="Look again at files that were last looked at longer ago.",
 )  # fmt: skip
+@DRY_RUN
 @job_options
 def sync_command(max_age: float, dry_run: bool, **options: Any) -> None:
     """The nightly run: look again at the font files, then embed what is new or has changed.
@@ -123,14 +129,12 @@ def sync_command(max_age: float, dry_run: bool, **options: Any) -> None:
     help="Every 24 hours, look again at files that were last looked at longer ago.",
 )  # fmt: skip
 @job_options
-def watch_command(max_age: float, dry_run: bool, **options: Any) -> None:
+def watch_command(max_age: float, **options: Any) -> None:
     """Stay, and embed what is new or has changed within seconds; look at the files every night.
 
     \b
     Example:  indexer watch
     """
-    if dry_run:
-        raise click.UsageError("--dry-run goes with backfill and sync.")
     settings, wanted = Settings(), _options(**options)
     files = FontFiles.from_settings(settings, wanted.files, notice=notice)
     with opened(settings, notice, writes=True) as connection, suppress(KeyboardInterrupt):

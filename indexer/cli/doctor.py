@@ -11,6 +11,7 @@ from indexer import __version__, choose, spaces
 from indexer.choose import VLOptions
 from indexer.cli.options import vl_options
 from indexer.database import schema
+from indexer.database.advice import database_advice
 from indexer.database.connect import Database
 from indexer.doctor import described, warnings
 from indexer.embed.protocol import Model
@@ -65,7 +66,7 @@ def _database(settings: Settings) -> tuple[Model | None, list[str]]:
             return None, [str(error)]
         serving = spaces.active(connection, "vl")
         _line("database", f"{database.label}, Postgres {version}, serves {serving or 'no space'}")
-        return (serving.model if serving else None), schema.advice(connection)
+        return (serving.model if serving else None), database_advice(connection)
 
 
 def _embedder(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from indexer.database import schema
+from indexer.database.advice import database_advice
 from indexer.database.connect import Database
 from indexer.settings import Settings
 from indexer.terminal import notice
@@ -65,7 +66,7 @@ def migrate_command(sql: bool, start: str | None, down_to: str | None, drop_vect
         schema.upgrade(database.conninfo, notice=notice)
         click.echo(f"Migrated from {before or 'nothing'} to revision {head}.")
     with database.connect() as connection:
-        for sentence in schema.advice(connection):
+        for sentence in database_advice(connection):
             notice(sentence)
 
 

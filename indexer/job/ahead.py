@@ -96,8 +96,11 @@ class Preparer:
         """The glyph sheet (PNG) of the font file at an address. Raises FontError."""
         return self._prepare(self._files.fetch(url)).sheet
 
-    def facts(self, families: Iterable[tuple[str, Sequence[str]]]) -> Iterator[Facts]:
-        """Of each family (name, file addresses) what its files tell, in order."""
+    def facts(self, families: Iterable[tuple[str, Sequence[str]]]) -> Iterator[Facts | FontError]:
+        """Of each family (name, file addresses) what its files tell, in order.
+
+        FontError where none of them can be had now.
+        """
         names, addresses = zip(*families, strict=True)
         return self._threads.map(self._family, names, addresses)
 
@@ -128,8 +131,9 @@ class Preparer:
         self._cache.put(fetched.sha256, fetched.face_index, prepared)
         return prepared
 
-    def _family(self, name: str, urls: Sequence[str]) -> Facts:
-        faces = []
+    def _family(self, name: str, urls: Sequence[str]) -> Facts | FontError:
+        faces: list[Facts] = []
+        troubles: list[FontError] = []
         for url in urls[:MAX_FILES]:
             try:
                 file = self._files.fetch(url)
@@ -139,7 +143,9 @@ class Preparer:
                 raise
             except Exception as error:  # noqa: BLE001 - as above
                 # what a file does not tell is unknown; a font's failures are those of its vector
-                _to_blame(error)
+                troubles.append(_to_blame(error))
+        if troubles and not faces and all(trouble.stage == "fetch" for trouble in troubles):
+            return troubles[0]
         return union(name, faces)
 
 

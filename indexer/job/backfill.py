@@ -20,7 +20,8 @@ from indexer.job.cost import Cost
 from indexer.job.facts import fill_facts
 from indexer.job.foreign import require_same_model
 from indexer.job.pending import EVERYTHING, Claim, Selection, pending
-from indexer.job.run import Progress, index
+from indexer.job.progress import Progress
+from indexer.job.run import index
 from indexer.job.sweep import sweep
 from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec

@@ -128,7 +128,11 @@ def _facts(rows: Sequence[FamilyRow], lists: _Lists, opener: Preparer | None) ->
     if opener and local:
         families = opener.facts((row.name, row.local) for row in local)
         for row, facts in zip(local, families, strict=True):
-            yield Found(row=row, facts=_of_some_files(facts))
+            if isinstance(facts, FontError):
+                lists.trouble = facts.message
+                yield Found(row=row, facts=Facts.of_name(row.name), final=False)
+            else:
+                yield Found(row=row, facts=_of_some_files(facts))
     for row in rows:
         if row.listed:
             yield lists.find(row)

@@ -15,8 +15,8 @@ from psycopg.rows import class_row
 from indexer.database.connect import Connection
 from indexer.embed.protocol import Document, Embedder
 from indexer.errors import FontError, UserError
+from indexer.job.embedding import embed_each
 from indexer.job.pending import TAGS
-from indexer.job.run import embed_each
 from indexer.spaces import Space, padded
 from indexer.text import schema_of
 

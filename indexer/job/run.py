@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import platform
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import chain, islice
 from uuid import UUID
@@ -18,71 +17,17 @@ import psycopg
 from indexer.database.connect import Connection
 from indexer.embed.halving import halved
 from indexer.embed.protocol import Document, Embedder, Vector
-from indexer.errors import EmbedderUnavailable, FontError, UserError
-from indexer.fontfile import reason
+from indexer.errors import FontError
 from indexer.job.ahead import Outcome, Preparer
-from indexer.job.causes import by_cause
+from indexer.job.embedding import document_of, embed_each
 from indexer.job.heartbeat import Heartbeat, abandoned
-from indexer.job.pending import EVERYTHING, Claim, Reason, Selection, pending
+from indexer.job.pending import EVERYTHING, Claim, Selection, pending
+from indexer.job.progress import Progress
 from indexer.job.store import REFUSED, Indexed, JobRun, refusal, tidy
-from indexer.machine import of_the_machine, stopped
 from indexer.spaces import Space
-from indexer.text import schema_of
 
 BATCH = 32  # fonts of a claim and of a transaction, at most
 BATCHES_AHEAD = 2  # fetched and rendered, for each call of the embedder that may run at once
-
-
-MIN_DONE, MAX_FAILED = 50, 0.5  # of so many fonts, at most this share may fail
-
-
-@dataclass(kw_only=True)
-class Progress:
-    """What a run has done so far. Seconds are the main thread's: `prepare` is how long it waited."""
-
-    pending: int = 0
-    embedded: int = 0
-    failures: list[FontError] = field(default_factory=list)
-    failed_at_first: int = 0  # of `failures`, those that had not failed as they are before
-    held: Counter[Reason] = field(default_factory=Counter)  # left alone: leased, waiting, …
-    seconds: dict[str, float] = field(
-        default_factory=lambda: {"prepare": 0.0, "embed": 0.0, "save": 0.0}
-    )
-
-    @property
-    def failed(self) -> int:
-        return len(self.failures)
-
-    @property
-    def done(self) -> int:
-        return self.embedded + self.failed
-
-    def counts(self) -> dict[str, int]:
-        return {"pending": self.pending, "embedded": self.embedded, "failed": self.failed}
-
-    def __str__(self) -> str:
-        held = "".join(f", {count} {reason}" for reason, count in sorted(self.held.items()))
-        seconds = ", ".join(f"{stage} {value:.1f} s" for stage, value in self.seconds.items())
-        return f"{self.embedded} embedded, {self.failed} failed{held} ({seconds})"
-
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        begin = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[stage] += time.perf_counter() - begin
-
-
-class TooManyFailed(UserError):
-    """Most fonts of a run failed: it is hardly the fonts that are to blame."""
-
-    def __init__(self, progress: Progress) -> None:
-        first = by_cause(progress.failures, str)[0]
-        super().__init__(
-            f"Stopped: {progress.failed} of {progress.done} fonts failed, {len(first)} of them "
-            f"for one reason ({first[0].stage}): {first[0].message} Mend that, then run: indexer retry"
-        )
 
 
 def index(
@@ -189,31 +134,6 @@ class _Batch:
         return batch
 
 
-def embed_each(embedder: Embedder, documents: Sequence[Document]) -> list[Vector | FontError]:
-    """Embed a batch; where it fails as a whole, only the documents that are to blame are lost."""
-    if not documents:
-        return []
-
-    def attempt(part: Sequence[Document]) -> list[Vector | FontError] | Exception:
-        try:
-            return embedder.embed_documents(part)
-        except EmbedderUnavailable:
-            raise
-        except Exception as error:  # a model raises anything on a document it dislikes
-            if isinstance(error, OSError) and of_the_machine(error):
-                raise stopped(error) from error
-            return error
-
-    answer = attempt(documents)
-    if isinstance(answer, Exception):
-        return halved(documents, answer, attempt, _refused)
-    return answer
-
-
-def _refused(error: Exception) -> Vector | FontError:
-    return FontError("embed", f"The embedder refused it: {reason(error)}.")
-
-
 def _claims(run: JobRun, work: Sequence[Claim], selection: Selection, size: int) -> Iterator[Claim]:
     """The fonts of `work` that this run got, leased a batch at a time, as they are asked for."""
     for start in range(0, len(work), size):
@@ -305,27 +225,11 @@ def _save(
     progress.failures += [error for _, error in failed]
     tried = [font for font, _ in failed if font.claim.reason != "retry"]
     progress.failed_at_first += len(tried)
-    if progress.done >= MIN_DONE and progress.failed_at_first > MAX_FAILED * progress.done:
-        raise TooManyFailed(progress)
+    progress.require_success()
 
 
 def _unsaved(error: psycopg.Error) -> FontError | None:
     return FontError("embed", f"The database refused its vector or measurements: {refusal(error)}.")
-
-
-def document_of(space: Space, outcome: Outcome) -> Document:
-    font, prepared = outcome.claim, outcome.prepared
-    traits = prepared.traits if prepared else None
-    text = None
-    if space.text_schema:
-        text = schema_of(space.text_schema).compose(
-            name=font.name,
-            category=font.category,
-            tags=font.tags,
-            description=font.description,
-            traits=traits,
-        )
-    return Document(text=text, sheet=prepared.sheet if prepared else None, traits=traits)
 
 
 def _versions() -> dict[str, str]:

@@ -13,8 +13,8 @@ from indexer.database.connect import Connection
 from indexer.embed.protocol import Document, Embedder
 from indexer.errors import FontError
 from indexer.job.ahead import Outcome, Preparer
+from indexer.job.embedding import document_of, embed_each
 from indexer.job.pending import Claim, Selection, pending
-from indexer.job.run import document_of, embed_each
 from indexer.spaces import SERVING_COLUMN, Space, padded
 
 MIN_COSINE = 0.99  # halfvec and another batch size cost less than .0001

@@ -11,6 +11,7 @@ from psycopg.rows import dict_row
 
 from indexer import spaces
 from indexer.database import schema
+from indexer.database.advice import database_advice
 from indexer.database.connect import Connection
 from indexer.job.pending import pending
 from indexer.spaces import SERVING_COLUMN, Leg
@@ -47,7 +48,7 @@ def read(connection: Connection) -> Status:
         legs = {leg: _leg(connection, leg) for leg in SERVING_COLUMN}
         with connection.cursor(row_factory=dict_row) as cursor:
             failures = cursor.execute(FAILURES).fetchall()
-        weights, warnings = serving(connection), schema.advice(connection)
+        weights, warnings = serving(connection), database_advice(connection)
     return Status(
         revision=schema.current(connection),
         fonts=legs["vl"]["fonts"],

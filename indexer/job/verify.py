@@ -14,7 +14,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from indexer import spaces
-from indexer.database import schema
+from indexer.database.advice import broken_triggers, database_advice
 from indexer.database.connect import EXTENSION_SCHEMA, Connection
 from indexer.job.pending import pending
 from indexer.spaces import SERVING_COLUMN, SERVING_DIMENSION, Space
@@ -126,7 +126,7 @@ def verify(connection: Connection, *, repair: bool = False) -> Verified:
             found.findings += [f"{one.column}: {wrong} ({one.space})." for wrong in one.wrong]
         for table, count in connection.execute(ORPHANS).fetchall():
             found.findings.append(f"{count} rows of {table} are of fonts that no longer exist.")
-        found.findings += schema.advice(connection)
+        found.findings += database_advice(connection)
         stale = _out_of_step(connection)
     if stale and repair:
         for start in range(0, len(stale), BATCH):
@@ -192,7 +192,7 @@ def _out_of_step(connection: Connection) -> list[UUID]:
 
 
 def _repair_triggers(connection: Connection) -> Iterator[str]:
-    for name, statement in schema.broken_triggers(connection):
+    for name, statement in broken_triggers(connection):
         with connection.transaction():
             connection.execute("set local lock_timeout = '2s'")
             connection.execute(statement)

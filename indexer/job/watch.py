@@ -16,8 +16,8 @@ from indexer.errors import EmbedderUnavailable
 from indexer.fetch.files import FontFiles
 from indexer.job.ahead import Preparer
 from indexer.job.backfill import BackfillOptions, fill, fill_families, legs, register
+from indexer.job.progress import Progress, TooManyFailed
 from indexer.job.revalidate import revalidate
-from indexer.job.run import Progress, TooManyFailed
 from indexer.job.sweep import sweep
 from indexer.settings import Settings
 from indexer.spaces import SERVING_COLUMN, Space

@@ -25,7 +25,7 @@ from indexer.errors import UserError
 from indexer.fetch.files import FontFiles
 from indexer.serve.http.access import Access
 from indexer.serve.http.app import application
-from indexer.serve.http.connections import Connection
+from indexer.serve.http.connections import Connection, open_more_files
 from indexer.serve.http.middleware import LOG, JsonLines
 from indexer.serve.reading import Reader
 from indexer.serve.service import Service, ServiceOptions
@@ -59,6 +59,7 @@ def run(
     )
     service = Service(Reader.from_settings(settings, database, say), settings, options, say)
     specimens = Specimens(FontFiles.from_settings(settings, notice=say))
+    open_more_files()
     server = Server(application(service, specimens, access, settings), say)
     address = announcement.address(host, port)
     with (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 from typing import Literal, cast
 
 import h11
@@ -11,13 +12,30 @@ from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
 from indexer.serve.http.errors import CODES
 
-MAX_CONNECTIONS = 512  # half of the files that a process may open, as a rule
+MAX_CONNECTIONS = 4096  # or half of the files that the process may open, if that is less
+SECONDS_TO_ASK = (
+    1.0  # in which a connection is not closed to make room: a request may be on its way
+)
 Awaited = Literal["head", "body", "taking"]
 SECONDS: dict[Awaited, float] = {
     "head": 10.0,  # from the connection, or from the first byte of a later request
     "body": 30.0,  # the rest of one that was refused: an answer is lost where its reader is cut off
     "taking": 30.0,  # of what was answered
 }
+
+
+def files() -> int:
+    """How many files this process may open."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def open_more_files() -> None:
+    """Let this process open as many files as the system lets it, within reason."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 4 * MAX_CONNECTIONS
+    if soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 class Connection(H11Protocol):
@@ -33,7 +51,7 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._idle_since = self.loop.time()
-        if len(self.connections) > MAX_CONNECTIONS:
+        if len(self.connections) > min(MAX_CONNECTIONS, files() // 2):
             self._make_room()
         self._watch()
 
@@ -79,7 +97,13 @@ class Connection(H11Protocol):
     def _make_room(self) -> None:
         """Or who opens many and asks nothing, or only half of something, would keep all others out."""
         others = [cast(Connection, other) for other in self.connections if other is not self]
-        late = [other for other in others if other._idle or other.conn.their_state is h11.SEND_BODY]
+        before = self.loop.time() - SECONDS_TO_ASK
+        late = [
+            other
+            for other in others
+            if (other._idle or other.conn.their_state is h11.SEND_BODY)
+            and other._idle_since < before
+        ]
         if late:
             longest = min(late, key=lambda other: other._idle_since)
             self.connections.discard(longest)

@@ -1,7 +1,7 @@
 /** What an opened row shows: the sheet, where its measurements stand among all fonts, what to do next. */
 
 import { fontRecord } from "./api.js";
-import { copyButton, h } from "./dom.js";
+import { byId, copyButton, h } from "./dom.js";
 import { everyFont } from "./facets.js";
 import { histogram } from "./histogram.js";
 import { sheet } from "./specimen.js";
@@ -64,10 +64,14 @@ function cosines(font) {
 }
 
 function relative(font) {
-  const search = (trait, range) => ask({
-    q: "", like: font.id, picture: null, all: false,
-    filter: trait ? { ...noFilter(), traits: { [trait]: range } } : noFilter(),
-  });
+  const search = (trait, range) => {
+    ask({
+      q: "", like: font.id, picture: null, all: false,
+      filter: trait ? { ...noFilter(), traits: { [trait]: range } } : noFilter(),
+    });
+    scrollTo(0, 0); // the row that was asked from is gone: what is found begins at the top
+    byId("results").focus({ preventScroll: true });
+  };
   const button = (words, trait, range) =>
     h("button", { type: "button", class: "pill", onclick: () => search(trait, range) }, words);
   const pairs = RELATIVE.filter(([trait]) => typeof font.traits?.[trait] === "number").map(([trait, less, more]) => {

@@ -66,6 +66,11 @@ addEventListener("keydown", (event) => {
   }
 });
 
+// chips may take a second line: the filters begin below it
+new ResizeObserver(([head]) => {
+  document.documentElement.style.setProperty("--head", `${head.borderBoxSize[0].blockSize}px`);
+}).observe(document.querySelector(".top"));
+
 const found = search(); // the fonts first: the rest waits until one is seen
 showControls();
 showWaiting();

@@ -51,7 +51,7 @@ function carriesFile(event) {
 async function take(file) {
   if (!file) return;
   trouble = "";
-  if (!reads) trouble = `this embedder cannot see: ${READERS} could`;
+  if (!reads) trouble = `not searched: pictures need ${READERS}`;
   else {
     try {
       ask({ picture: await small(file), like: "", all: false });

@@ -135,7 +135,10 @@ async function showCount() {
 /** What is missing from this answer, once each. */
 function notices(answer) {
   const legs = isBrowsing() ? [] : Object.values(answer.legs).map((leg) => leg.why_not);
-  return [...new Set([...answer.notices, ...(answer.notices.length ? [] : legs)])].filter(Boolean);
+  // a second notice is about that already
+  const goesOn = !isBrowsing() && answer.legs.vl.why_not && answer.notices.length === 1
+    && `The search goes on by ${answer.legs.text.asked ? "what is said" : "words alone"}.`;
+  return [...new Set([...answer.notices, ...(answer.notices.length ? [] : legs), goesOn])].filter(Boolean);
 }
 
 function showNotices(sentences) {

@@ -75,9 +75,10 @@ function table(fonts, traits) {
     if (typeof value !== "number") return h("td", { class: "soft" }, "–");
     return h("td", {}, h("b", {}, figure(value, traits[trait].unit)), h("span", {}, standing(trait, font.percentiles[trait] ?? 0.5, value)));
   };
+  const measured = MAIN_TRAITS.filter((trait) => traits[trait] && fonts.some((font) => typeof font.traits?.[trait] === "number"));
   return h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Measurements" }, h("table", {},
     h("caption", { class: "unseen" }, `Measurements of ${plural(fonts.length, "font", "fonts")}`),
     h("thead", {}, h("tr", {}, h("td"), ...fonts.map((font) => h("th", { scope: "col" }, font.name)))),
-    h("tbody", {}, ...MAIN_TRAITS.filter((trait) => traits[trait]).map((trait) =>
+    h("tbody", {}, ...measured.map((trait) =>
       h("tr", {}, h("th", { scope: "row" }, label(trait)), ...fonts.map(cell(trait)))))));
 }

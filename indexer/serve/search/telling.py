@@ -12,7 +12,7 @@ from indexer.serve.search.finding import Found
 from indexer.serve.search.why import reasons
 from indexer.spaces import Leg
 
-LOOKS_ALONE = "At alpha 0 only looks count, so only fonts that have the words are found."
+LOOKS_ALONE = "Only looks count (alpha 0), so only fonts that have the words are found."
 
 
 def body(found: Found, understanding: Understanding | None) -> dict[str, Any]:
