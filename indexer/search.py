@@ -12,14 +12,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
+import psycopg
 from psycopg import IsolationLevel
 
 from indexer import choose, spaces, weights
 from indexer.catalog.rows import font_id
-from indexer.database.connect import Database
+from indexer.database.connect import Connection, Database
 from indexer.embed.protocol import Embedder, Query, Vector, only
 from indexer.errors import UserError
 from indexer.functions import Hit, Normalization, match, similar
@@ -29,6 +30,7 @@ from indexer.spaces import Leg, Space
 from indexer.weights import Fusion
 
 LOG = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
 
 
 class Fonts:
@@ -53,10 +55,24 @@ class Fonts:
         self._say = say
         self._embedders: dict[Leg, Embedder] = {}
         self.database = Database.from_url(url) if url else Database.from_settings(self._settings)
-        self._connection = self.database.open()
+        self._connection = self._connected()
+
+    def _connected(self) -> Connection:
+        connection = self.database.open()
         # what serves and what it finds are of one snapshot
-        self._connection.isolation_level = IsolationLevel.REPEATABLE_READ
-        self._connection.read_only = True
+        connection.isolation_level = IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        return connection
+
+    def _answer(self, ask: Callable[[], Answer]) -> Answer:
+        """What the database answers; where the server has ended the connection, over a new one."""
+        try:
+            return ask()
+        except psycopg.OperationalError:
+            if not self._connection.closed:
+                raise
+        self._connection = self._connected()
+        return ask()
 
     def __enter__(self) -> Self:
         return self
@@ -102,28 +118,32 @@ class Fonts:
         given = Query(text=query or None, image=image)
         if given.empty:
             raise UserError('The query is empty. Say what the font looks like: "elegant serif".')
-        while True:
-            serving = spaces.serving(self._connection)
-            embedded = {
-                leg: self._ask(leg, serving[leg], part) for leg, part in asked(given).items()
-            }
-            with self._connection.transaction():
-                if spaces.serving(self._connection) != serving:
-                    continue  # another space began to serve while the query was embedded
-                by = ranking(
-                    given, embedded, serving, words=words,
-                    alpha=weights.serving(self._connection).alpha if alpha is None else alpha,
-                )  # fmt: skip
-                for leg, why in by.why_not.items():
-                    self._say(f"{leg} leg omitted: {why}")
-                if not by.vectors:
-                    self._say("No vector is left to rank by, so only words are searched.")
-                return match(
-                    self._connection, text=by.vectors.get("text"), vl=by.vectors.get("vl"),
-                    count=count, threshold=threshold, query_text=by.query_text, match_offset=offset,
-                    filter=filter, alpha=alpha, full_text_weight=by.full_text_weight, fusion=fusion,
-                    normalization=normalization,
-                )  # fmt: skip
+
+        def ask() -> list[Hit]:
+            while True:
+                serving = spaces.serving(self._connection)
+                embedded = {
+                    leg: self._ask(leg, serving[leg], part) for leg, part in asked(given).items()
+                }
+                with self._connection.transaction():
+                    if spaces.serving(self._connection) != serving:
+                        continue  # another space began to serve while the query was embedded
+                    by = ranking(
+                        given, embedded, serving, words=words,
+                        alpha=weights.serving(self._connection).alpha if alpha is None else alpha,
+                    )  # fmt: skip
+                    for leg, why in by.why_not.items():
+                        self._say(f"{leg} leg omitted: {why}")
+                    if not by.vectors:
+                        self._say("No vector is left to rank by, so only words are searched.")
+                    return match(
+                        self._connection, text=by.vectors.get("text"), vl=by.vectors.get("vl"),
+                        count=count, threshold=threshold, query_text=by.query_text, match_offset=offset,
+                        filter=filter, alpha=alpha, full_text_weight=by.full_text_weight, fusion=fusion,
+                        normalization=normalization,
+                    )  # fmt: skip
+
+        return self._answer(ask)
 
     def similar(
         self,
@@ -136,14 +156,20 @@ class Fonts:
         threshold: float | None = None,
     ) -> list[Hit]:
         """The neighbours of a font (its id or its name) by looks, or by a mix; UserError for no such font."""
-        with self._connection.transaction():
-            found = font_id(self._connection, str(font))
-            if found is None:
-                raise UserError(f"There is no font {str(font)[:100]!r}: give its name or its id.")
-            return similar(
-                self._connection, found, match_count=count, match_offset=offset, filter=filter,
-                alpha=alpha, match_threshold=threshold,
-            )  # fmt: skip
+
+        def ask() -> list[Hit]:
+            with self._connection.transaction():
+                found = font_id(self._connection, str(font))
+                if found is None:
+                    raise UserError(
+                        f"There is no font {str(font)[:100]!r}: give its name or its id."
+                    )
+                return similar(
+                    self._connection, found, match_count=count, match_offset=offset, filter=filter,
+                    alpha=alpha, match_threshold=threshold,
+                )  # fmt: skip
+
+        return self._answer(ask)
 
     def embed(
         self, text: str | None = None, *, image: bytes | None = None, instruction: str | None = None
@@ -155,7 +181,7 @@ class Fonts:
         query = Query(text=text, image=image, instruction=instruction)
         if query.empty:
             raise UserError("There is nothing to embed: give a text, an image or both.")
-        space = spaces.active(self._connection, "vl")
+        space = self._answer(lambda: spaces.active(self._connection, "vl"))
         if space is None:
             raise UserError(
                 "The database has no vl vectors yet, so there is no model to embed by. "

@@ -55,6 +55,20 @@ def test_the_readmes_lines_work(filled: Database, monkeypatch: pytest.MonkeyPatc
     assert done["alike"] and done["vector"].shape == (256,)
 
 
+def test_it_goes_on_when_the_server_has_ended_its_connection(filled: Database) -> None:
+    end = (
+        "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+        " where datname = current_database() and pid <> pg_backend_pid()"
+    )
+    with Fonts(filled.conninfo) as fonts, filled.connect() as admin:
+        before = [hit.id for hit in fonts.search("serif")]
+        assert admin.execute(end).fetchone() == (1,)
+        assert [hit.id for hit in fonts.search("serif")] == before
+        admin.execute(end)
+        assert fonts.similar(before[0])
+        assert fonts.embed("serif").size
+
+
 def test_neighbours_are_found_by_name_too(filled: Database) -> None:
     with Fonts(filled.conninfo) as fonts:
         by_name = fonts.similar("Family 1")
