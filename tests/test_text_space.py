@@ -68,6 +68,8 @@ def test_vectors_of_the_same_model_are_joined_and_counted_apart(
 ) -> None:
     add(connection, vectors_of="the service")
     assert run("backfill", *ONLY_TEXT, expect=3).stdout.startswith("text: 2 embedded")
+    again = [json.loads(line) for line in run("backfill", *ONLY_TEXT, "--json").stdout.splitlines()]
+    assert [(leg["leg"], leg["embedded"]) for leg in again] == [("text", 0), ("vl", 0)]
     found = json.loads(run("status", "--json").stdout)["legs"]["text"]
     assert (found["vectors"], found["foreign"]) == (10, 8)
     assert "8 by your app" in run("status").stdout
@@ -79,6 +81,8 @@ def test_what_a_service_will_be_paid_is_told_and_limited(
     add(connection, vectors_of="the service")
     plan = run("backfill", *ONLY_TEXT, "--dry-run").stdout
     assert "2 texts, about 15 tokens, about $0.0000" in plan
+    told = json.loads(run("backfill", *ONLY_TEXT, "--dry-run", "--json").stdout.splitlines()[0])
+    assert (told["leg"], told["would_embed"], told["cost"]["tokens"]) == ("text", 2, 15)
     assert "allows $1e-06" in run("backfill", *ONLY_TEXT, "--max-cost", "0.000001", expect=1).stderr
     assert service.requests == []
     assert "2 embedded" in run("backfill", *ONLY_TEXT, "--max-cost", "0.01", expect=3).stdout

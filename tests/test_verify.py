@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ import pytest
 from indexer.database.connect import Connection, Database
 from indexer.embed.measured.embedder import MeasuredTraits
 from indexer.job.verify import verify
+from indexer.search import Fonts
 from tests.fix_cli import Indexer, runner
 from tests.fix_fonts import AddFonts
+from tests.test_schema_sql import postgres
 
 DIMENSION = MeasuredTraits().model.dimension
 
@@ -79,3 +82,21 @@ def test_verifying_changes_nothing(
     with database.open() as own:
         assert verify(own).findings == []
     assert connection.execute(rows).fetchone() == before
+
+
+def test_a_dump_restored_elsewhere_is_right_and_answers_alike(
+    indexed: list[Path], database: Database, empty_database: Database, tmp_path: Path
+) -> None:
+    dump = tmp_path / "dump"
+    for program, *arguments in (
+        ("pg_dump", "--format=custom", f"--file={dump}", database.conninfo),
+        ("pg_restore", "--exit-on-error", f"--dbname={empty_database.conninfo}", dump),
+    ):
+        subprocess.run([postgres(program), *arguments], check=True, capture_output=True)
+    with empty_database.open() as connection:
+        assert verify(connection).findings == []
+    answers = []
+    for where in (database, empty_database):
+        with Fonts(where.conninfo) as fonts:
+            answers.append(fonts.search("bold serif") + fonts.similar("Font 01", alpha=0.5))
+    assert answers[0] == answers[1] != []

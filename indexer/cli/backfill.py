@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -68,13 +70,16 @@ JOB_OPTIONS = (
 )  # fmt: skip
 
 
+AS_JSON_LINES = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON, a line for each leg."
+)
 DRY_RUN = click.option(
     "--dry-run", is_flag=True, help="Say what would be done and why; change nothing."
 )
 
 
 def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    command = vl_options(command)
+    command = vl_options(AS_JSON_LINES(command))
     for option in reversed(JOB_OPTIONS):
         command = option(command)
     return command
@@ -83,7 +88,7 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command("backfill")
 @DRY_RUN
 @job_options
-def backfill_command(dry_run: bool, **options: Any) -> None:
+def backfill_command(dry_run: bool, as_json: bool, **options: Any) -> None:
     """Embed every font whose vectors are missing or out of date.
 
     What is up to date costs nothing, so running it again embeds nothing. A font that fails is
@@ -96,7 +101,7 @@ def backfill_command(dry_run: bool, **options: Any) -> None:
     settings, wanted = Settings(), _options(**options)
     files = FontFiles.from_settings(settings, wanted.files, notice=notice)
     with opened(settings, notice, writes=True) as connection:
-        _run(connection, settings, files, wanted, dry_run=dry_run)
+        _run(connection, settings, files, wanted, dry_run=dry_run, as_json=as_json)
 
 
 @click.command("sync")
@@ -106,7 +111,7 @@ def backfill_command(dry_run: bool, **options: Any) -> None:
 )  # fmt: skip
 @DRY_RUN
 @job_options
-def sync_command(max_age: float, dry_run: bool, **options: Any) -> None:
+def sync_command(max_age: float, dry_run: bool, as_json: bool, **options: Any) -> None:
     """The nightly run: look again at the font files, then embed what is new or has changed.
 
     \b
@@ -117,10 +122,13 @@ def sync_command(max_age: float, dry_run: bool, **options: Any) -> None:
     with opened(settings, notice, writes=True) as connection:
         if not dry_run:
             found = revalidate(connection, files, timedelta(hours=max_age))
-            click.echo(f"files: {found.checked} looked at, {found.changed} changed")
+            if as_json:
+                click.echo(json.dumps({"files": asdict(found)}))
+            else:
+                click.echo(f"files: {found.checked} looked at, {found.changed} changed")
             for message in found.unreachable:
                 notice(f"kept as it was: {message}")
-        _run(connection, settings, files, wanted, dry_run=dry_run)
+        _run(connection, settings, files, wanted, dry_run=dry_run, as_json=as_json)
 
 
 @click.command("watch")
@@ -129,7 +137,7 @@ def sync_command(max_age: float, dry_run: bool, **options: Any) -> None:
     help="Every 24 hours, look again at files that were last looked at longer ago.",
 )  # fmt: skip
 @job_options
-def watch_command(max_age: float, **options: Any) -> None:
+def watch_command(max_age: float, as_json: bool, **options: Any) -> None:
     """Stay, and embed what is new or has changed within seconds; look at the files every night.
 
     \b
@@ -141,7 +149,7 @@ def watch_command(max_age: float, **options: Any) -> None:
         for space, progress in watch(
             connection, settings, files, wanted, max_age=timedelta(hours=max_age), say=notice
         ):
-            _report(space, progress)
+            _report(space, progress, as_json=as_json)
     notice("Stopped. What is done is kept.")
 
 
@@ -159,37 +167,64 @@ def _run(
     options: BackfillOptions,
     *,
     dry_run: bool,
+    as_json: bool,
 ) -> None:
     if dry_run:
-        _explain(connection, settings, options)
+        _explain(connection, settings, options, as_json=as_json)
         return
     failed = 0
     for space, progress in backfill(
         connection, settings, files, options, say=notice, progress_bar=progress_bar
     ):
-        _report(space, progress)
+        _report(space, progress, as_json=as_json)
         failed += progress.failed
     if failed:
         sys.exit(DONE_WITH_FAILURES)
 
 
-def _report(space: Space, progress: Progress) -> None:
+def _report(space: Space, progress: Progress, *, as_json: bool) -> None:
+    failures = [
+        {"stage": alike[0].stage, "message": alike[0].message, "fonts": len(alike)}
+        for alike in by_cause(progress.failures, str)
+    ]
+    if as_json:
+        found = {
+            **_identity(space), **progress.counts(), "held": progress.held,
+            "seconds": progress.seconds, "failures": failures,
+        }  # fmt: skip
+        click.echo(json.dumps(found))
+        return
     click.echo(f"{space.leg}: {progress}")
-    for alike in by_cause(progress.failures, str):
-        click.echo(f"  {len(alike)} failed ({alike[0].stage}): {alike[0].message}")
+    for cause in failures:
+        click.echo("  {fonts} failed ({stage}): {message}".format_map(cause))
 
 
-def _explain(connection: Connection, settings: Settings, options: BackfillOptions) -> None:
+def _explain(
+    connection: Connection, settings: Settings, options: BackfillOptions, *, as_json: bool
+) -> None:
     for space, fonts in planned(connection, settings, options, say=notice):
         work = [font for font in fonts if font.workable][: options.limit]
         reasons = Counter(font.reason for font in fonts)
+        cost = Cost.of(space, work, settings)
+        if as_json:
+            found = {
+                **_identity(space), "would_embed": len(work), "reasons": reasons,
+                "cost": asdict(cost) if cost else None,
+                "fonts": [{"name": font.name, "reason": font.reason} for font in work],
+            }  # fmt: skip
+            click.echo(json.dumps(found))
+            continue
         summary = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
         click.echo(
             f"{space.leg}: would embed {len(work)} fonts into {space} ({summary or 'none pending'})"
         )
-        if cost := Cost.of(space, work, settings):
+        if cost:
             click.echo(f"  {cost}")
         for font in work[:20]:
             click.echo(f"  {font.name}: {font.reason}")
         if len(work) > 20:
             click.echo(f"  … and {len(work) - 20} more")
+
+
+def _identity(space: Space) -> dict[str, str]:
+    return {"leg": space.leg, "space": space.id, "model": space.model.name}
