@@ -64,6 +64,12 @@ def database_advice(connection: psycopg.Connection[Any]) -> list[str]:
             'alter table public.fonts enable row level security; create policy "Fonts are readable '
             'by everyone" on public.fonts for select using (true);'
         )
+    return found + broken(connection)
+
+
+def broken(connection: psycopg.Connection[Any]) -> list[str]:
+    """Indexes, triggers and derived columns that are not as the migrations made them, in sentences."""
+    found = []
     for name, missing in connection.execute(UNUSABLE_INDEXES, [list(INDEXES)]).fetchall():
         found.append(
             f"The index public.{name} is missing, so search may be slow. "

@@ -14,7 +14,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from indexer import spaces
-from indexer.database.advice import broken_triggers, database_advice
+from indexer.database.advice import broken, broken_triggers
 from indexer.database.connect import EXTENSION_SCHEMA, Connection
 from indexer.job.pending import pending
 from indexer.spaces import SERVING_COLUMN, SERVING_DIMENSION, Space
@@ -126,7 +126,7 @@ def verify(connection: Connection, *, repair: bool = False) -> Verified:
             found.findings += [f"{one.column}: {wrong} ({one.space})." for wrong in one.wrong]
         for table, count in connection.execute(ORPHANS).fetchall():
             found.findings.append(f"{count} rows of {table} are of fonts that no longer exist.")
-        found.findings += database_advice(connection)
+        found.findings += broken(connection)
         stale = _out_of_step(connection)
     if stale and repair:
         for start in range(0, len(stale), BATCH):
