@@ -145,12 +145,14 @@ def fill_families(
 
 
 def register(connection: Connection, space: Space, say: Callable[[str], None]) -> None:
-    """Make a space known; `say` is told where it is not the one that serves."""
+    """Register a space. Where another one serves, `say` reports it."""
     may_serve = spaces.may_serve(connection, space)
     state = spaces.register(connection, space, may_serve=may_serve)
     if state != "active":
         switch = f" To search by it: indexer spaces activate {space.id[:12]}" * may_serve
-        say(f"{space} is a {state} space: its vectors are kept beside the serving ones.{switch}")
+        say(
+            f"{space} is a {state} space: its vectors are kept apart from the serving ones.{switch}"
+        )
 
 
 def fill(

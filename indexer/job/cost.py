@@ -9,10 +9,10 @@ from typing import Self
 
 from indexer.embed.ngrams import HashedNgrams
 from indexer.errors import FontError, UserError
+from indexer.job.embedding import text_of
 from indexer.job.pending import Claim
 from indexer.settings import Settings
 from indexer.spaces import Space
-from indexer.text import schema_of
 
 CHARACTERS_PER_TOKEN = 4  # of English, about; other scripts have fewer
 
@@ -28,16 +28,10 @@ class Cost:
         """None where nothing is paid for: not the text leg, or embedded offline."""
         if space.leg != "text" or space.text_schema is None or space.model == HashedNgrams().model:
             return None
-        schema = schema_of(space.text_schema)
         texts = []
         for font in fonts:
             with suppress(FontError):  # it is not sent
-                texts.append(
-                    schema.compose(
-                        name=font.name, category=font.category, tags=font.tags,
-                        description=font.description, traits=None,
-                    )
-                )  # fmt: skip
+                texts.append(text_of(space, font) or "")
         characters = sum(map(len, texts))
         tokens = -(-characters // CHARACTERS_PER_TOKEN)
         price = settings.text_price

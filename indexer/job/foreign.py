@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from psycopg import sql
 from psycopg.rows import class_row
 
 from indexer.database.connect import Connection
 from indexer.embed.protocol import Document, Embedder
 from indexer.errors import FontError, UserError
-from indexer.job.embedding import embed_each
+from indexer.job.embedding import cosine, embed_each, text_of
 from indexer.job.pending import TAGS
-from indexer.spaces import Space, padded
-from indexer.text import schema_of
+from indexer.spaces import Space
 
 SAMPLE = 8
 # Reasoned, not measured: one model gives one text nearly the same vector, two models unrelated ones.
@@ -53,21 +49,15 @@ def require_same_model(connection: Connection, space: Space, embedder: Embedder)
         fonts = cursor.execute(FOREIGN, [space.id, SAMPLE]).fetchall()
     if not fonts or space.text_schema is None:
         return
-    schema = schema_of(space.text_schema)
     documents, vectors = [], []
     for font in fonts:
         with suppress(FontError):  # what no model reads tells nothing
-            text = schema.compose(
-                name=font.name, category=font.category, tags=font.tags,
-                description=font.description, traits=None,
-            )  # fmt: skip
-            documents.append(Document(text=text))
+            documents.append(Document(text=text_of(space, font)))
             vectors.append(font.vector)
     found = []
     for vector, answer in zip(vectors, embed_each(embedder, documents), strict=True):
-        if isinstance(answer, FontError):
-            continue
-        found.append(_cosine(np.array(json.loads(vector)), padded(answer)))
+        if not isinstance(answer, FontError):
+            found.append(cosine(vector, answer))
     if found and np.median(found) < MIN_COSINE:
         raise UserError(
             f"The text vectors in fonts.embedding were not made by {space.model.name} from the same "
@@ -75,8 +65,3 @@ def require_same_model(connection: Connection, space: Space, embedder: Embedder)
             f"{np.median(found):.2f}, and {MIN_COSINE} is needed for the two to mix. Name your app's "
             "model by TEXT_EMBEDDING_MODEL; or, if you know that they mix, pass --trust-text-space."
         )
-
-
-def _cosine(one: NDArray[np.floating[Any]], other: NDArray[np.floating[Any]]) -> float:
-    norms = float(np.linalg.norm(one)) * float(np.linalg.norm(other))
-    return float(one @ other) / norms if norms else 0.0

@@ -6,16 +6,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
-import numpy as np
 from psycopg import sql
 
 from indexer.database.connect import Connection
 from indexer.embed.protocol import Document, Embedder
 from indexer.errors import FontError
 from indexer.job.ahead import Outcome, Preparer
-from indexer.job.embedding import document_of, embed_each
+from indexer.job.embedding import cosine, document_of, embed_each
 from indexer.job.pending import Claim, Selection, pending
-from indexer.spaces import SERVING_COLUMN, Space, padded
+from indexer.spaces import SERVING_COLUMN, Space
 
 MIN_COSINE = 0.99  # halfvec and another batch size cost less than .0001
 
@@ -65,9 +64,7 @@ def compare(
         vectors = embed_each(embedder, [document for _, document in batch])
         for (claim, _), vector in zip(batch, vectors, strict=True):
             if not isinstance(vector, FontError):
-                theirs = np.array(served[claim.font_id].strip("[]").split(","), dtype=np.float32)
-                norms = float(np.linalg.norm(theirs) * np.linalg.norm(vector))
-                cosines[claim.name] = float(theirs @ padded(vector)) / max(norms, 1e-12)
+                cosines[claim.name] = cosine(served[claim.font_id], vector)
     return Compared(space=space, cosines=cosines)
 
 

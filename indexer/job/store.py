@@ -26,7 +26,7 @@ from indexer.traits import Traits
 
 MAX_ATTEMPTS = 5
 FIRST_RETRY = timedelta(minutes=15)  # doubles with each attempt
-# What the database raises on the values of one font, or a trigger of the product's on its row.
+# What the database, or a trigger of your app's, raises on the values of a single font.
 REFUSED = (
     psycopg.DataError,
     psycopg.IntegrityError,

@@ -69,11 +69,11 @@ FILL = """
     select id, name, category, tags, description, embedding, embedding_vl
     from public.fonts where %(after)s::uuid is null or id > %(after)s order by id limit %(batch)s
 """
-OUT_OF_STEP = """
+DIFFERENT = """
     select c.id from fontsight_copy c join public.fonts f using (id)
     where c.fts is distinct from f.fts or c.embedding_joint::text is distinct from f.embedding_joint::text
 """
-BRING_IN_STEP = "update public.fonts set fts = null, embedding_joint = null where id = any(%s)"
+WRITE_AGAIN = "update public.fonts set fts = null, embedding_joint = null where id = any(%s)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +130,7 @@ def verify(connection: Connection, *, repair: bool = False) -> Verified:
         stale = _out_of_step(connection)
     if stale and repair:
         for start in range(0, len(stale), BATCH):
-            connection.execute(BRING_IN_STEP, [stale[start : start + BATCH]])
+            connection.execute(WRITE_AGAIN, [stale[start : start + BATCH]])
         repaired.append(f"what search looks {len(stale)} fonts up by (fts, embedding_joint)")
     elif stale:
         found.findings.append(
@@ -184,7 +184,7 @@ def _out_of_step(connection: Connection) -> list[UUID]:
         filled = connection.execute(FILL, {"after": after, "batch": BATCH}).rowcount
         if not filled:
             return found
-        found += [font for (font,) in connection.execute(OUT_OF_STEP)]
+        found += [font for (font,) in connection.execute(DIFFERENT)]
         row = connection.execute("select max(id::text)::uuid from fontsight_copy").fetchone()
         assert row is not None
         after = row[0]

@@ -1,4 +1,4 @@
-"""What is said of an answer: of each font why it was found, of each leg whether it ranked, and of the words."""
+"""The explanation of an answer: why each font was found, which legs ranked, which words were understood."""
 
 from __future__ import annotations
 
