@@ -32,10 +32,11 @@ def data_folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def server(request: pytest.FixtureRequest) -> Iterator[str]:
     """The conninfo of a superuser on a server that only these tests use."""
-    if request.config.getoption("--db") == "embedded":
+    db = str(request.config.getoption("--db"))
+    if db != "testcontainers":
         # not in pytest's folder: as root, another pytest would close it to the server's user
         with tempfile.TemporaryDirectory() as folder:
-            yield hasty(local.start(Path(folder)))
+            yield hasty(local.start(Path(folder), version=16 if db == "embedded-16" else 18))
             local.stop(Path(folder))
         return
     from testcontainers.community.postgres import PostgresContainer
