@@ -94,6 +94,18 @@ def api_roles(server: str) -> Iterator[tuple[str, ...]]:
             admin.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))
 
 
+def end_connections(admin: Connection, *kept: Connection, name: str = "fontsight") -> int:
+    """Of this name to the admin's database, but for the admin's own and those kept; how many."""
+    mine = [connection.info.backend_pid for connection in (admin, *kept)]
+    row = admin.execute(
+        "select count(pg_terminate_backend(pid)) from pg_stat_activity where pid <> all(%s)"
+        " and datname = current_database() and application_name = %s",
+        [mine, name],
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 def temporary_database(server: str, template: str) -> Iterator[Database]:
     name = create_database(server, f"test_{next(numbers)}", template)
     yield Database(conninfo=conninfo.make_conninfo(server, dbname=name), label=name)

@@ -37,9 +37,9 @@ from indexer.serve.refusals import Refusal
 from indexer.serve.search.schema import SearchAnswer
 from indexer.settings import Settings
 from indexer.spaces import padded
-from tests.fix_postgrest import until
 from tests.fix_service import KEY, Running, fill, service_on
 from tests.fix_visitors import hide
+from tests.fix_waiting import until
 
 QUERY = "high contrast serif"
 MEASURED = MeasuredTraits()
@@ -676,6 +676,30 @@ def test_a_database_that_hangs_holds_up_nothing_else(
             assert call.result().status_code == 503
             assert call.result().headers["retry-after"] == "5"
     until(lambda: running.post("/search", query="bold").status_code == 200)
+
+
+def test_it_holds_at_most_ten_connections_however_many_ask(
+    running: Running, filled: Database
+) -> None:
+    def held() -> int:
+        row = admin.execute(
+            "select count(*) from pg_stat_activity"
+            " where datname = current_database() and application_name = 'fontsight serve'"
+        ).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    most = 0
+    with ThreadPoolExecutor(40) as callers, filled.connect() as admin:
+        with filled.connect() as other, other.transaction():
+            other.execute("lock table public.fonts in access exclusive mode")
+            calls = [callers.submit(running.post, "/search", query="bold") for _ in range(20)]
+            calls += [callers.submit(running.http.get, "/panel") for _ in range(20)]
+            until(lambda: held() == reading.MAX_CONNECTIONS)
+        while not all(call.done() for call in calls):
+            most = max(most, held())
+    assert {call.result().status_code for call in calls} == {200}
+    assert most == reading.MAX_CONNECTIONS <= 10
 
 
 # --- visitors
