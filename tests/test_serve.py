@@ -18,6 +18,7 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
+from psycopg.types.json import Jsonb
 
 pytest.importorskip("fastapi", reason="needs the extra serve: pip install -e '.[test]'")
 
@@ -341,6 +342,16 @@ def test_without_a_query_fonts_stand_by_name(running: Running) -> None:
     assert found["fonts"][0]["score"] is None
 
 
+def test_without_a_query_too_near_duplicates_are_collapsed(
+    running: Running, filled: Database
+) -> None:
+    with filled.connect() as admin:
+        admin.execute("update public.fonts set design = 'one' where category = 'serif'")
+    found = running.post("/search", filter={"collapse": True}).json()
+    assert [font["name"][-1] for font in found["fonts"]] == ["0", "1", "2", "4"]
+    assert len(running.post("/search", filter={"collapse": False}).json()["fonts"]) == 6
+
+
 @pytest.mark.parametrize(
     ("body", "status", "says"),
     [
@@ -416,6 +427,20 @@ def test_another_model_than_the_serving_one_embeds_but_does_not_search(
     # the app would hand it to the database; the others are told by which model it is
     assert running.post("/embed", text=QUERY).status_code == 503
     assert running.post("/embed", texts=[QUERY]).json()["model"] == "measured-traits"
+    before = vectors_asked(running)
+    assert running.post("/search", query="never asked before").status_code == 503
+    assert vectors_asked(running) == before, "embedded before it was refused"
+    with filled.open() as connection:
+        connection.execute(
+            "update font_index.spaces set identity = jsonb_set(identity, '{model,revision}', %s) where leg = 'vl'",
+            [Jsonb(running.service.embedders.model.revision)],
+        )
+    assert running.post("/search", query=QUERY).status_code == 200
+
+
+def vectors_asked(running: Running) -> list[str]:
+    lines = running.http.get("/metrics").text.splitlines()
+    return [line for line in lines if line.startswith("fontsight_query_vectors_total")]
 
 
 def test_a_text_space_that_is_switched_is_followed(running: Running, filled: Database) -> None:
