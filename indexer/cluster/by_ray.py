@@ -138,7 +138,9 @@ class _Crew:
         gpus = {str(node["NodeID"]): int(node["Resources"].get("GPU", 0)) for node in nodes}
         most = max(gpus.values())
         if self._count is None:
-            places = {(node, number) for node in gpus for number in range(gpus[node] or not most)}
+            places = {
+                (node, number) for node in gpus for number in range(gpus[node] or int(not most))
+            }
         else:
             places = {("", number) for number in range(self._count)}
         sharing = most or ceil((self._count or 1) / len(nodes))
