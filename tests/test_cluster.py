@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -56,7 +57,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Of one node, whose workers have the files and sheets of this process."""
     from ray.cluster_utils import Cluster
 
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="ray") as folder:
+        patch.setenv(
+            "RAY_TMPDIR", folder
+        )  # short, for sockets; and no other cluster's address is lost
         patch.setenv("FONTSIGHT_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         node = {"num_cpus": 2, "include_dashboard": False, "object_store_memory": 100 * 2**20}
@@ -231,6 +235,16 @@ def test_what_cannot_reach_other_hosts_is_refused(
     done = command_here(main, "indexer", ["backfill", *arguments], data_folder, environment)
     assert done.returncode in (1, 2)
     assert reason in done.stderr
+
+
+def test_a_cluster_that_cannot_be_used_is_named(database: Database, tmp_path: Path) -> None:
+    environment = {
+        **os.environ, "DATABASE_URL": database.conninfo, "RAY_ADDRESS": "nowhere",
+        "RAY_gcs_server_port_wait_time_s": "1",  # as it sets itself, and taken back afterwards
+    }  # fmt: skip
+    done = command_here(main, "indexer", ["backfill", "--engine", "ray"], tmp_path, environment)
+    assert done.returncode == 1
+    assert "No Ray cluster can be used: Invalid address format: nowhere." in done.stderr
 
 
 def test_without_the_extra_it_is_named(

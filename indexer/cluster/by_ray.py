@@ -58,7 +58,7 @@ def backfill_by_ray(
     if options.limit:
         workers = 1  # each would take the oldest fonts
     crew = _Crew(settings, options, workers)
-    with _connected(), ExitStack() as bars:
+    with _connected(settings.ray_address, say), ExitStack() as bars:
         shown = _Shown(crew, say, lambda leg: bars.enter_context(progress_bar(leg)))
         try:
             for report in crew.reports():
@@ -200,12 +200,16 @@ def _refuse(settings: Settings, options: BackfillOptions) -> None:
 
 
 @contextmanager
-def _connected() -> Iterator[None]:
-    """To the cluster of RAY_ADDRESS, or that of this host, or a new one of this host alone."""
+def _connected(address: str | None, say: Callable[[str], None]) -> Iterator[None]:
+    """To the cluster at an address; else to that of this host, or a new one of this host alone."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    if address:
+        say(f"Connecting to the Ray cluster at {address[:100]}.")
+        # one attempt, of 40 seconds; by itself Ray makes twenty
+        os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "1")
     at_sigterm = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level="error")
+        ray.init(address, include_dashboard=False, log_to_driver=False, logging_level="error")
     except (ConnectionError, RuntimeError, ValueError) as error:
         reason = (str(error).splitlines() or ["no reason given"])[0][:100].rstrip(".")
         raise UserError(
