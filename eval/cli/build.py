@@ -24,6 +24,7 @@ from eval.datasets.importers import (
 from eval.datasets.measured import build_measured, measure_families
 from eval.datasets.tags import build_tags
 from eval.datasets.toy import build_toy
+from eval.pictures.dataset import build_pictures
 from indexer.catalog.directory import font_processes, read_directory
 from indexer.errors import UserError
 from indexer.fetch.files import FontFiles
@@ -164,6 +165,27 @@ def build_measured_command(fonts: Path | None, out: Path, families: int, collaps
     for name, reason in failed.items():
         notice(f"skipped {name}: {reason}")
     return build_measured(chosen, traits, made_by=made_by, collapsed=collapsed)
+
+
+@build_group.command("pictures")
+@OUT
+@FAMILIES
+@_made
+def build_pictures_command(out: Path, families: int) -> Built:
+    """Families of Google Fonts, and pictures of words set in them, that are to find their family.
+
+    Three pictures of each family, in manners that take turns: small, grey, noisy, turned … A model that
+    reads pictures ranks them: the offline one, or Qwen3-VL. The split test is of families that did not
+    teach the offline one.
+
+    \b
+    Example:  python -m eval build pictures --families 400 --out datasets/pictures
+              python -m eval run --dataset datasets/pictures --variants B2 --split test --out runs/pictures
+    """
+    files = FontFiles.from_settings(Settings(), notice=notice)
+    chosen, origin = google_families(files, families)
+    made_by = f"python -m eval build pictures --families {families}, from {origin}"
+    return build_pictures(chosen, files, out, made_by=made_by)
 
 
 @build_group.command("import")

@@ -87,6 +87,8 @@ class Query:
     text: Text
     query_class: Annotated[Line, Field(alias="class")]
     """What kind of thing is asked for, such as "structure" or "mood": classes are reported apart."""
+    image: Line | None = None
+    """A picture inside the dataset's folder, which is asked by instead of the text: that says what it shows."""
     split: Split | None = None
     """dev: what fails may be looked at and improved. test: kept for the report."""
 
@@ -313,5 +315,7 @@ def _texts(dataset: Dataset) -> dict[str, str]:
 
 def _json(record: object, indent: int | None = None) -> str:
     value = ADAPTERS[type(record)].dump_python(record, mode="json", by_alias=True, warnings=False)
+    if value.get("image", ...) is None:  # a query of words, as before there were others: one hash
+        del value["image"]
     # sorted keys, so that the weights of files have one order
     return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=indent) + "\n"

@@ -14,7 +14,7 @@ from urllib.parse import urldefrag
 
 from psycopg import sql
 
-from eval.datasets.dataset import Dataset, Font, refusal, refuse_leaked_tags
+from eval.datasets.dataset import Dataset, refusal, refuse_leaked_tags
 from eval.runs.record import Variant
 from indexer import spaces
 from indexer.catalog import rows
@@ -103,7 +103,7 @@ def families(dataset: Dataset, folder: Path) -> list[Family]:
             description=font.description,
             license=font.license,
             source=font.source,
-            files={weight: _address(place, font, folder) for weight, place in font.files.items()},
+            files={weight: _address(place, folder) for weight, place in font.files.items()},
         )
         for font in dataset.fonts
     ]
@@ -191,11 +191,16 @@ def _names(dataset: Dataset) -> list[str]:
     return [font.name for font in dataset.fonts]
 
 
-def _address(place: str, font: Font, folder: Path) -> str:
+def _address(place: str, folder: Path) -> str:
     if "://" in place:
         return place
     path, fragment = urldefrag(place)
-    file = (folder / path).resolve()
+    return inside(folder, path).as_uri() + (f"#{fragment}" if fragment else "")
+
+
+def inside(folder: Path, place: str) -> Path:
+    """A file of a dataset's folder. Raises UserError for a path that leads out of it."""
+    file = (folder / place).resolve()
     if not file.is_relative_to(folder.resolve()):
-        raise UserError(f"The file {place!r} of {font.id!r} is not inside {folder}.")
-    return file.as_uri() + (f"#{fragment}" if fragment else "")
+        raise UserError(f"The file {place[:100]!r} is not inside {folder}.")
+    return file

@@ -22,12 +22,14 @@ from numpy.typing import NDArray
 
 from indexer.embed.measured.axes import AXES, CONCEPTS, positions
 from indexer.embed.measured.lexicon import Lexicon, standard
+from indexer.embed.measured.pictures.told import in_words, shown
 from indexer.embed.measured.reading import Reading, combine, read, unread
 from indexer.embed.ngrams import STOP_WORDS
 from indexer.embed.protocol import (
     Document,
     Embedder,
     Model,
+    Query,
     Understanding,
     Vector,
     normalised,
@@ -66,6 +68,10 @@ class MeasuredTraits(Embedder):
     def batch_size(self) -> int:
         return 512
 
+    @property
+    def reads_images(self) -> bool:
+        return True
+
     def embed_documents(self, documents: Sequence[Document]) -> list[Vector | FontError]:
         """Of the traits and of the text, where there is one; FontError without any trait."""
         return [self._embed(document) for document in documents]
@@ -89,10 +95,23 @@ class MeasuredTraits(Embedder):
             _put(vector, MEASURED["symbols"], (0.0, -LETTERS))
         return normalised(vector)
 
-    def explain(self, text: str) -> Understanding:
+    def embed_queries(self, queries: Sequence[Query]) -> list[Vector | UserError]:
+        return [self._of_query(query) for query in queries]
+
+    def _of_query(self, query: Query) -> Vector | UserError:
+        try:
+            words = self.embed_query(query.text) if query.text else None
+            if query.image is None:
+                return self.embed_query("") if words is None else words
+            return _with_words(shown(query.image).query, words)
+        except UserError as error:
+            return error
+
+    def explain(self, text: str, image: bytes | None = None) -> Understanding:
         """Weights are negative towards the minus end of an axis; "axis (middle)" is its middle.
 
-        Each unknown word once, and the first MAX_UNKNOWN of them.
+        Each unknown word once, and the first MAX_UNKNOWN of them. Raises UserError as embed_queries
+        does for the picture.
         """
         phrases = [(found.phrase, _weights(found)) for found in read(text, self._lexicon)]
         distinct: dict[str, str] = {}
@@ -100,7 +119,8 @@ class MeasuredTraits(Embedder):
             distinct.setdefault(word.casefold(), word)
         words = [word for folded, word in distinct.items() if folded not in STOP_WORDS]
         unknown = [(word, self._lexicon.near(word)) for word in words[:MAX_UNKNOWN]]
-        return Understanding(phrases=phrases, unknown=unknown)
+        seen = in_words(shown(image).places) if image is not None else ()
+        return Understanding(phrases=phrases, unknown=unknown, seen=seen)
 
     def _embed(self, document: Document) -> Vector | FontError:
         measured = positions(document.traits) if document.traits else {}
@@ -135,6 +155,16 @@ def _put(
 ) -> None:
     vector[start] = weight * point[0]
     vector[start + 1] = weight * point[1]
+
+
+def _with_words(picture: NDArray[np.float64], words: Vector | None) -> Vector:
+    """The query of a picture; where words name an axis, the picture is silent on it."""
+    places = picture.reshape(N, 3) / np.linalg.norm(picture)
+    vector = np.zeros(DIMENSION) if words is None else words.astype(np.float64)
+    for place, start in zip(places, MEASURED.values(), strict=True):
+        if not np.any(vector[start : start + 3]):
+            vector[start : start + 3] = place
+    return normalised(vector)
 
 
 def _weights(reading: Reading) -> dict[str, float]:
