@@ -143,7 +143,8 @@ class CardProcess:
         with self._state:
             asked = self._asked.pop(reply.number)
             self._answered[asked.kind] = now
-            self.answers += asked.kind is not None
+            short = isinstance(reply.content, Failure) and reply.content.kind == "unavailable"
+            self.answers += asked.kind is not None and not short  # of memory, which is no answer
         match reply.content:
             case Ready() as ready:
                 asked.answer.set_result(ready)
