@@ -146,6 +146,8 @@ def fill_families(
 
 def register(connection: Connection, space: Space, say: Callable[[str], None]) -> None:
     """Register a space. Where another one serves, `say` reports it."""
+    if spaces.active(connection, space.leg) == space:
+        return
     may_serve = spaces.may_serve(connection, space)
     state = spaces.register(connection, space, may_serve=may_serve)
     if state != "active":

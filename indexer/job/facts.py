@@ -17,6 +17,7 @@ from indexer.database.connect import Connection
 from indexer.errors import FontError, UserError
 from indexer.fetch.files import FontFiles
 from indexer.job.ahead import Preparer
+from indexer.job.look import MANY, Look, written
 from indexer.job.pending import EVERYTHING, Selection
 from indexer.job.store import REFUSED, refusal
 
@@ -30,8 +31,17 @@ PENDING = f"""
     from public.fonts f
     left join font_index.facts x on x.font_id = f.id
     where (x.version is distinct from %(version)s or x.input_hash <> {FACTS_INPUT})
+      and (%(ids)s::uuid[] is null or f.id = any(%(ids)s))
       and (%(only)s::text[] is null or f.name = any(%(only)s) or f.id::text = any(%(only)s))
     order by f.created_at, f.id
+"""  # noqa: S608 - a constant, composed of constants
+# Families that may be pending, by what costs no hash; and whether any row of them is new since the last look.
+CANDIDATES = f"""
+    select coalesce(array_agg(f.id), '{{}}'), coalesce(bool_or({written("f")} or {written("x")}), false)
+    from public.fonts f
+    left join font_index.facts x on x.font_id = f.id
+    where x.version is distinct from %(version)s or {written("f")} or {written("x")}
+          or f.id = any(%(unsettled)s)
 """  # noqa: S608 - a constant, composed of constants
 # Not those that another transaction is writing: waiting for them could be one half of a deadlock.
 FREE = "select id from public.fonts where id = any(%s) for no key update skip locked"
@@ -104,10 +114,7 @@ def fill_facts(
     Each batch is one transaction. Families whose list cannot be had get their design alone; `say`
     is told, and the next run tries again. `preparer` is made where files are to be opened.
     """
-    only = list(selection.only) if selection.only is not None else None
-    parameters = {"version": FACTS_VERSION, "only": only}
-    with connection.cursor(row_factory=class_row(FamilyRow)) as cursor:
-        rows = cursor.execute(PENDING, parameters).fetchall()
+    rows = _outstanding(connection, selection)
     lists, written, left = _Lists(files, api), 0, 0
     with ExitStack() as stack:
         opener = stack.enter_context(preparer()) if any(row.local for row in rows) else None
@@ -121,6 +128,30 @@ def fill_facts(
     if left:
         say(f"Characters and styles of {left} families are left to the next run. {lists.trouble}")
     return written
+
+
+def _outstanding(connection: Connection, selection: Selection) -> list[FamilyRow]:
+    """Families whose facts are missing or out of date: of those that were written since the last look."""
+    if selection.only is not None:
+        return _pending(connection, only=list(selection.only))
+    look = Look.begin(connection, "facts", PENDING)
+    ids, changed = None, True
+    if look.since is not None:
+        known = {"version": FACTS_VERSION, "since": look.since, "unsettled": look.unsettled}
+        ids, changed = connection.execute(CANDIDATES, known).fetchone() or ([], False)
+    rows = _pending(connection, ids=ids if ids is None or len(ids) <= MANY else None)
+    unsettled = {row.font_id for row in rows}
+    if changed or unsettled != set(look.unsettled):
+        look.keep(connection, unsettled)
+    return rows
+
+
+def _pending(
+    connection: Connection, *, ids: Sequence[UUID] | None = None, only: Sequence[str] | None = None
+) -> list[FamilyRow]:
+    parameters = {"version": FACTS_VERSION, "ids": ids, "only": only}
+    with connection.cursor(row_factory=class_row(FamilyRow)) as cursor:
+        return cursor.execute(PENDING, parameters).fetchall()
 
 
 def _facts(rows: Sequence[FamilyRow], lists: _Lists, opener: Preparer | None) -> Iterator[Found]:

@@ -21,7 +21,7 @@ from indexer.errors import FontError
 from indexer.job.ahead import Outcome, Preparer
 from indexer.job.embedding import document_of, embed_each
 from indexer.job.heartbeat import Heartbeat, abandoned
-from indexer.job.pending import EVERYTHING, Claim, Selection, pending
+from indexer.job.pending import EVERYTHING, Claim, Selection, outstanding
 from indexer.job.progress import Progress
 from indexer.job.store import REFUSED, Indexed, JobRun, refusal, tidy
 from indexer.spaces import Space
@@ -97,7 +97,7 @@ def _rounds(
     """The fonts that need work; then, in further rounds, those that runs held which have died."""
     tried: set[UUID] = set()
     while True:
-        found = [f for f in pending(connection, space, selection) if f.font_id not in tried]
+        found = [f for f in outstanding(connection, space, selection) if f.font_id not in tried]
         room = None if limit is None else limit - progress.done
         work = [font for font in found if font.workable][:room]
         progress.pending = progress.done + len(work)
