@@ -14,6 +14,7 @@ from indexer.fetch.files import FontFiles
 from indexer.job.ahead import Preparer
 from indexer.job.facts import fill_facts
 from indexer.job.pending import Selection, outstanding, pending
+from indexer.job.verify import Verified, verify
 from indexer.job.watch import Changes
 from indexer.sheet.render import SheetSpec
 from indexer.spaces import Space, vl_space
@@ -91,6 +92,19 @@ def test_what_was_not_written_since_a_look_is_not_compared(
     assert [font.name for font in pending(connection, indexed)] == ["Renamed"]
     named = Selection(only=("Renamed",))
     assert [font.name for font in outstanding(connection, indexed, named)] == ["Renamed"]
+
+
+def test_verify_finds_what_looks_have_overlooked_and_lets_every_font_be_compared(
+    connection: Connection, indexed: Space
+) -> None:
+    connection.execute("update fonts set name = 'Renamed' where name = 'Font 3'")
+    assert "takes them for up to date" not in told(verify(connection))
+    ignore(connection, indexed)
+    assert "1 vectors are out of date, and the job takes them for up to date" in told(
+        verify(connection)
+    )
+    assert "compares every font" in told(verify(connection, repair=True))
+    assert [font.name for font in outstanding(connection, indexed)] == ["Renamed"]
 
 
 def test_a_look_that_was_restored_from_a_dump_counts_for_nothing(
@@ -193,6 +207,10 @@ def test_watch_goes_on_without_a_row_written_when_something_is_due(
     assert all(changes.found(connection) for _ in range(3))
     work = Changes(lambda: True, minute=0)
     assert all(work.found(connection) for _ in range(3))
+
+
+def told(found: Verified) -> str:
+    return "\n".join([*found.findings, *found.repaired])
 
 
 def ignore(connection: Connection, space: Space) -> None:
