@@ -13,6 +13,7 @@ from indexer.embed.ngrams import HashedNgrams
 from indexer.fetch.files import FontFiles
 from indexer.job.ahead import Preparer
 from indexer.job.facts import fill_facts
+from indexer.job.look import Look
 from indexer.job.pending import Selection, outstanding, pending
 from indexer.job.verify import Verified, verify
 from indexer.job.watch import Changes
@@ -92,6 +93,14 @@ def test_what_was_not_written_since_a_look_is_not_compared(
     assert [font.name for font in pending(connection, indexed)] == ["Renamed"]
     named = Selection(only=("Renamed",))
     assert [font.name for font in outstanding(connection, indexed, named)] == ["Renamed"]
+
+
+def test_a_look_by_another_query_counts_for_nothing(connection: Connection, indexed: Space) -> None:
+    with connection.transaction(force_rollback=True):
+        Look.begin(connection, indexed.id, "select 1").keep(connection, [], new=True)
+        assert Look.begin(connection, indexed.id, "select 1").since is not None
+        assert Look.begin(connection, indexed.id, "select 2").since is None
+        assert Look.begin(connection, "another space", "select 1").since is None
 
 
 def test_verify_finds_what_looks_have_overlooked_and_lets_every_font_be_compared(

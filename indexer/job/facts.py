@@ -17,7 +17,7 @@ from indexer.database.connect import Connection
 from indexer.errors import FontError, UserError
 from indexer.fetch.files import FontFiles
 from indexer.job.ahead import Preparer
-from indexer.job.look import MANY, Look, written
+from indexer.job.look import Look, written
 from indexer.job.pending import EVERYTHING, Selection
 from indexer.job.store import REFUSED, refusal
 
@@ -135,14 +135,9 @@ def _outstanding(connection: Connection, selection: Selection) -> list[FamilyRow
     if selection.only is not None:
         return _pending(connection, only=list(selection.only))
     look = Look.begin(connection, "facts", PENDING)
-    ids, changed = None, True
-    if look.since is not None:
-        known = {"version": FACTS_VERSION, "since": look.since, "unsettled": look.unsettled}
-        ids, changed = connection.execute(CANDIDATES, known).fetchone() or ([], False)
-    rows = _pending(connection, ids=ids if ids is None or len(ids) <= MANY else None)
-    unsettled = {row.font_id for row in rows}
-    if changed or unsettled != set(look.unsettled):
-        look.keep(connection, unsettled)
+    ids, new = look.candidates(connection, CANDIDATES, {"version": FACTS_VERSION})
+    rows = _pending(connection, ids=ids)
+    look.keep(connection, [row.font_id for row in rows], new=new)
     return rows
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
+
+from psycopg import sql
 
 from indexer.database.connect import Connection
 
@@ -86,9 +88,27 @@ class Look:
             subject=subject, basis=basis, begun=begun, since=since, unsettled=unsettled, files=files
         )
 
-    def keep(self, connection: Connection, unsettled: Collection[UUID]) -> None:
-        """From now on all fonts but these count as up to date, for as long as nothing is written."""
-        if len(unsettled) > MANY:
+    def candidates(
+        self, connection: Connection, query: str | sql.Composed, values: Mapping[str, object]
+    ) -> tuple[Sequence[UUID] | None, bool]:
+        """The fonts that are to be compared, None for all; and whether any row of them is new.
+
+        query: answers both, by `written` of its rows and the parameter `unsettled`.
+        """
+        if self.since is None:
+            return None, True
+        known = {"since": self.since, "unsettled": self.unsettled}
+        row = connection.execute(query, {**values, **known}).fetchone()
+        assert row is not None
+        fonts, new = row
+        return fonts if len(fonts) <= MANY else None, new
+
+    def keep(self, connection: Connection, unsettled: Collection[UUID], *, new: bool) -> None:
+        """From now on all fonts but these count as up to date, for as long as nothing is written.
+
+        Writes nothing where nothing is `new` and these are the same as before.
+        """
+        if len(unsettled) > MANY or (not new and set(unsettled) == set(self.unsettled)):
             return
         values = {
             "subject": self.subject, "basis": self.basis, "begun": self.begun, "files": self.files,

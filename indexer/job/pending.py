@@ -11,7 +11,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from indexer.database.connect import Connection
-from indexer.job.look import MANY, Look, written
+from indexer.job.look import Look, written
 from indexer.regular_file import REGULAR_FILE
 from indexer.spaces import SERVING_COLUMN, Space
 from indexer.text import schema_of
@@ -161,19 +161,13 @@ def outstanding(
     parameters = _parameters(space, selection)
     question = f"{PENDING} {parameters['uses_text']} {parameters['uses_description']}"
     look = Look.begin(connection, space.id, question, by_files=space.sheet_spec is not None)
-    ids, changed = None, True
-    if look.since is not None:
-        candidates = CANDIDATES.format(column=SERVING_COLUMN[space.leg])
-        known = {"since": look.since, "unsettled": look.unsettled}
-        ids, changed = connection.execute(candidates, {**parameters, **known}).fetchone() or (
-            [],
-            False,
-        )
-    found = pending(connection, space, selection, ids if ids is None or len(ids) <= MANY else None)
-    # a new one is a candidate in any case, for the bookkeeping has no row of it
-    unsettled = {font.font_id for font in found if font.reason != "new"}
-    if keep and (changed or unsettled != set(look.unsettled)):
-        look.keep(connection, unsettled)
+    candidates = CANDIDATES.format(column=SERVING_COLUMN[space.leg])
+    ids, new = look.candidates(connection, candidates, parameters)
+    found = pending(connection, space, selection, ids)
+    if keep:
+        # what the bookkeeping has no row of is a candidate in any case
+        unsettled = [font.font_id for font in found if font.reason != "new"]
+        look.keep(connection, unsettled, new=new)
     return found
 
 
