@@ -420,8 +420,10 @@ def test_an_interrupted_run_keeps_its_batches_and_the_next_does_the_rest(
     with pytest.raises(KeyboardInterrupt):
         run(connection, make_preparer, embedder, show=interrupt)
     assert scalar(connection, "select outcome from font_index.runs") == "interrupted"
-    assert scalar(connection, "select count(embedding_vl) from fonts") == 4
-    assert run(connection, make_preparer, embedder).embedded == 6
+    saved = scalar(connection, "select count(embedding_vl) from fonts")
+    assert saved >= 4
+    assert run(connection, make_preparer, embedder).embedded == 10 - saved
+    assert embedder.calls == 3, "what was embedded was saved"
 
 
 def test_workers_at_the_same_moment_never_claim_the_same_font(
