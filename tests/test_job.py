@@ -21,6 +21,7 @@ from psycopg.types.json import Jsonb
 
 from eval.fonts.parametric import ParametricFont
 from indexer import spaces
+from indexer.activate import activate
 from indexer.catalog import rows
 from indexer.catalog.family import Family
 from indexer.database.connect import Connection, Database
@@ -253,15 +254,15 @@ def test_switching_to_a_candidate_and_back_restores_every_vector(
     with make_preparer() as preparer:
         index(connection, candidate, embedder, preparer, limit=2)
     with pytest.raises(UserError, match="vectors for 2 fonts"):
-        spaces.activate(connection, candidate.id[:10])
+        activate(connection, candidate.id[:10])
     with make_preparer() as preparer:
         index(connection, candidate, embedder, preparer)
-    spaces.activate(connection, candidate.id[:10])
+    activate(connection, candidate.id[:10])
     assert spaces.active(connection, "vl") == candidate
     assert scalar(connection, digest) != before
     with make_preparer() as preparer:
         assert index(connection, candidate, embedder, preparer).pending == 0
-    spaces.activate(connection, first.id)
+    activate(connection, first.id)
     assert scalar(connection, digest) == before
 
 

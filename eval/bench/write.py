@@ -14,7 +14,7 @@ from eval.bench.search_table import Truth, fill
 from eval.bench.vectors import SyntheticFonts
 from indexer import spaces
 from indexer.database import local, schema
-from indexer.database.connect import Database
+from indexer.database.connect import Connection, Database
 from indexer.embed.measured.embedder import MeasuredTraits
 from indexer.embed.protocol import Vector
 from indexer.errors import UserError
@@ -25,6 +25,7 @@ from indexer.job.saving import Batch, Saved
 from indexer.job.store import JobRun
 from indexer.job.writers import WRITERS, Writers
 from indexer.sheet.render import SheetSpec
+from indexer.spaces import Space
 from indexer.text import LIGHT
 
 SEED = 1  # of the vectors that are saved; those of the table have another
@@ -70,14 +71,13 @@ def bench_write(rows: int, *, vectors: int, rounds: int) -> WriteBench:
                 fill(connection, fonts, Truth.of(fonts, 1, 0.0))
                 space = spaces.vl_space(MeasuredTraits(), SheetSpec(), LIGHT)
                 spaces.register(connection, space)
-                run = JobRun.start(connection, space, {})
                 work = list(
                     zip(pending(connection, space), _vectors(turns * vectors), strict=False)
                 )
                 for _ in range(rounds):
                     for writers, rates in found.items():
                         mine, work = work[:vectors], work[vectors:]
-                        rates.append(_saved_per_second(run, mine, writers))
+                        rates.append(vectors / save_all(connection, space, mine, writers))
         finally:
             local.stop(Path(folder))
     return WriteBench(rows=rows, vectors=vectors, cpus=os.cpu_count(), per_second=found)
@@ -88,9 +88,17 @@ def _vectors(count: int) -> list[Vector]:
     return [vector for _, legs in chunks for vector in legs["vl"]]
 
 
-def _saved_per_second(run: JobRun, work: Sequence[tuple[Claim, Vector]], writers: int) -> float:
-    run.claim([claim for claim, _ in work], EVERYTHING)
-    run.connection.execute("checkpoint")  # no turn pays for the writes of the one before
+def save_all(
+    connection: Connection,
+    space: Space,
+    work: Sequence[tuple[Claim, Vector]],
+    writers: int = WRITERS,
+) -> float:
+    """Seconds that a job's writers take to save these vectors."""
+    run = JobRun.start(connection, space, {})
+    for start in range(0, len(work), 1000):
+        run.claim([claim for claim, _ in work[start : start + 1000]], EVERYTHING)
+    connection.execute("checkpoint")  # nothing pays for the writes of what came before
     saved: list[Saved] = []
     begin = time.perf_counter()
     with Writers(run, saved.append, count=writers) as several:
@@ -100,6 +108,7 @@ def _saved_per_second(run: JobRun, work: Sequence[tuple[Claim, Vector]], writers
             batch = Batch(ready=ready, documents=[], failed=[])
             several.save(batch, [vector for _, vector in part])
     seconds = time.perf_counter() - begin
+    run.finish("finished", {}, {})
     if sum(part.embedded for part in saved) != len(work):
         raise RuntimeError(f"not all fonts were saved: {saved}")
-    return len(work) / seconds
+    return seconds

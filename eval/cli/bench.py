@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from eval.bench.activate import bench_activate
 from eval.bench.flops import plan, table
 from eval.bench.fonts import bench_fonts
 from eval.bench.idle import bench_idle
@@ -108,6 +109,22 @@ def write_command(as_json: bool, **options: Any) -> None:
     Example:  python -m eval bench write --rows 5000 --vectors 200
     """
     result = bench_write(**options)
+    click.echo(json.dumps(asdict(result)) if as_json else result)
+
+
+@bench_group.command("activate")
+@click.option("--rows", type=click.IntRange(min=1), default=20_000, show_default=True)
+@AS_JSON
+def activate_command(rows: int, as_json: bool) -> None:
+    """Time `indexer spaces activate` on ROWS made-up fonts, and those who read and write meanwhile.
+
+    The table is made on an embedded Postgres of its own, which is removed afterwards; 20,000 fonts
+    take some minutes.
+
+    \b
+    Example:  python -m eval bench activate --rows 2000
+    """
+    result = bench_activate(rows, say=notice)
     click.echo(json.dumps(asdict(result)) if as_json else result)
 
 

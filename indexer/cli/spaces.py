@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
+from indexer.activate import activate
 from indexer.database.connect import opened
 from indexer.settings import Settings
-from indexer.spaces import activate, all_spaces
+from indexer.spaces import all_spaces
 from indexer.terminal import notice
 
 
@@ -41,13 +42,15 @@ def list_spaces() -> None:
 @click.argument("space_id")
 @click.option("--force", is_flag=True, help="Also where it has fewer fonts than the serving space.")
 def activate_space(space_id: str, force: bool) -> None:
-    """Let search use the space whose id starts with SPACE_ID, in one transaction.
+    """Let search use the space whose id starts with SPACE_ID.
 
-    The space that served until then is kept; activating it again switches back.
+    Its vectors and their index are made next to those that serve, while search and writers go on;
+    the switch itself is a moment. The space that served until then is kept; activating it again
+    switches back. Interrupted, run it again; or activate the space that serves to give it up.
 
     \b
     Example:  indexer spaces activate 3f9a2c
     """
     with opened(Settings(), notice, writes=True) as connection:
-        space = activate(connection, space_id, force=force)
+        space = activate(connection, space_id, force=force, say=notice)
     click.echo(f"Search now uses {space}.")

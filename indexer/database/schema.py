@@ -41,7 +41,8 @@ INDEXES = ("fonts_embedding_joint_hnsw", "fonts_fts_gin")
 INSTALLED = {
     "the columns of public.fonts:": """
         select attname from pg_attribute where attrelid = to_regclass('public.fonts') and not attisdropped
-          and attname in ('embedding_vl', 'traits', 'fts', 'embedding_joint', 'coverage', 'styles', 'design')
+          and attname in ('embedding_vl', 'traits', 'fts', 'embedding_joint', 'coverage', 'styles', 'design',
+            'embedding_next', 'embedding_vl_next', 'embedding_joint_next')
           and to_regclass('font_index.alembic_version') is not null
         order by attnum""",
     "the functions": """

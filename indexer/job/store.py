@@ -21,7 +21,7 @@ from indexer.embed.protocol import Vector
 from indexer.errors import FontError
 from indexer.job.heartbeat import LEASE
 from indexer.job.pending import Claim, Selection, pending
-from indexer.spaces import SERVING_COLUMN, STAMP, Space, padded
+from indexer.spaces import NEXT_COLUMN, SERVING_COLUMN, STAMP, Space, padded
 from indexer.traits import Traits
 
 MAX_ATTEMPTS = 5
@@ -81,6 +81,12 @@ DISOWN = """
 SERVE = sql.SQL(
     "update public.fonts set {column} = %s, traits = coalesce(%s, traits) where id = %s"
 )
+# A copy that a switch has made of a vector is made anew.
+UNSTAGE = sql.SQL("""
+    update public.fonts set {next} = null
+    where id = any(%(ids)s) and {next} is not null
+      and exists (select from font_index.switches where space_id = %(space_id)s)
+""")
 SET_TRAITS = "update public.fonts set traits = %s where id = %s and traits is distinct from %s"
 RECORD = """
     insert into font_index.embeddings
@@ -212,6 +218,9 @@ class JobRun:
                     ],
                 )
             else:
+                cursor.execute(
+                    UNSTAGE.format(next=NEXT_COLUMN[space.leg]), {"space_id": space.id, "ids": ids}
+                )
                 cursor.executemany(
                     SET_TRAITS,
                     [
