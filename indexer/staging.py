@@ -6,6 +6,7 @@ may be run again after an interruption. Rows that are locked are omitted and com
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -23,8 +24,8 @@ INDEX = "fonts_embedding_joint_hnsw"
 NEXT_INDEX = "fonts_embedding_joint_next_hnsw"
 OTHER: dict[Leg, Leg] = {"text": "vl", "vl": "text"}
 BATCH = 50  # rows of a transaction: a row that is written costs up to 8 ms
-TRIES = 20  # in vain, for rows that are locked by others
-PAUSE = 0.1  # seconds between them
+TRIES = 20  # in vain: rows may be locked, or come again as fast as they are written
+PAUSE = 0.1  # seconds before each
 
 # One row of each page, then the next of each: a version that finds room on its own page costs no
 # insertion into the index that serves, and the room of the one before it is free by then.
@@ -69,6 +70,7 @@ EMPTY = """
 COPIES = """
     select e.font_id from font_index.embeddings e join font_index.spaces s on s.id = e.space_id
     where s.state = 'active' and s.leg = %s and e.embedding is not null
+      and exists (select from public.fonts f where f.id = e.font_id)
 """
 DROP_COPIES = """
     update font_index.embeddings e set embedding = null from font_index.spaces s
@@ -129,16 +131,18 @@ class Staging:
             self.connection.execute(put_aside, values)
             self.connection.execute(EMPTY, values)
 
-        if locked := _in_batches(self.connection, lambda: _ids(self.connection, LEFT), write):
-            raise UserError(
-                f"{locked} rows of public.fonts stay locked by another transaction. Nothing is lost. "
-                "Let it end, then run this again."
-            )
-        # no job reads these; and one that is just saving waits for a moment
-        copies = _ids(self.connection, COPIES, [self.leg])
-        for start in range(0, len(copies), 20 * BATCH):
-            ids = copies[start : start + 20 * BATCH]
+        def drop_copies(ids: Sequence[UUID]) -> None:
             self.connection.execute(DROP_COPIES, {"leg": self.leg, "ids": ids})
+
+        locked = _in_batches(self.connection, lambda: _ids(self.connection, LEFT), write)
+        locked += _in_batches(
+            self.connection, lambda: _ids(self.connection, COPIES, [self.leg]), drop_copies
+        )
+        if locked:
+            raise UserError(
+                f"{locked} rows of public.fonts stay locked by another transaction, or a trigger undoes what is "
+                "written to them. Nothing is lost. Mend that, then run this again."
+            )
 
     def _names(self) -> dict[str, sql.Identifier]:
         return {
@@ -186,20 +190,19 @@ def _without_limits(own: Connection) -> None:
 def _in_batches(
     connection: Connection, find: Callable[[], list[UUID]], write: Callable[[Sequence[UUID]], None]
 ) -> int:
-    """Write what `find` returns, locked, until none is left; returns how many stay locked by others."""
-    tries = 0
+    """Write what `find` returns, a transaction each; returns how many are left after tries in vain."""
+    tries, fewest = 0, sys.maxsize
     while found := find():
-        written = 0
+        tries = 0 if len(found) < fewest else tries + 1
+        if tries == TRIES:
+            break
+        if tries:
+            time.sleep(PAUSE)
+        fewest = min(fewest, len(found))
         for start in range(0, len(found), BATCH):
             with connection.transaction():
                 if ids := _ids(connection, LOCK, [found[start : start + BATCH]]):
                     write(ids)
-            written += len(ids)
-        tries = 0 if written else tries + 1
-        if tries == TRIES:
-            break
-        if not written:
-            time.sleep(PAUSE)
     return len(found)
 
 

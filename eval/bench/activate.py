@@ -30,7 +30,9 @@ from indexer.job.pending import pending
 from indexer.sheet.render import SheetSpec
 from indexer.text import DESCRIBED, LIGHT
 
-QUIET_SECONDS = 5.0  # before the switch, for comparison
+CHANGED = "update font_index.embeddings set input_hash = '' where space_id = %s"
+DIRECT = 800  # vectors
+QUIET_SECONDS = 3.0  # before the switch, for comparison
 READERS, WRITERS = 2, 2
 PAUSE = 0.01  # seconds between two statements of one of them
 MARK = (
@@ -67,23 +69,25 @@ class ActivateBench:
     rows: int
     cpus: int | None
     filled_seconds: float  # the candidate's vectors saved, by the writers of a job
-    switched_seconds: float  # the whole command
-    parts: dict[str, float]  # of it, in seconds
+    parts: dict[str, float]  # of the switch, in seconds; in the last one it serves already
     quiet: Live  # before the switch
     live: Live  # during it
+    direct_per_second: float  # vectors saved into the index that serves, by the same writers
 
     def __str__(self) -> str:
         return "\n".join(
             [
                 f"{self.rows} fonts, {self.cpus} CPUs, {READERS} readers and {WRITERS} writers at work",
-                f"candidate filled in {self.filled_seconds:.1f} s, switched in {self.switched_seconds:.1f} s: "
-                f"{self.filled_seconds + self.switched_seconds:.1f} s until it serves, all indexed",
+                f"candidate filled in {self.filled_seconds:.1f} s, and serving, all of it indexed, "
+                f"{sum(list(self.parts.values())[:-1]):.1f} s later",
+                f"without a candidate, into the index that serves: {self.direct_per_second:.0f} fonts/s, "
+                f"{self.rows / self.direct_per_second:.1f} s for all",
                 *(f"  {seconds:6.1f} s  {part}" for part, seconds in self.parts.items()),
                 *(
                     f"{name}: longest write {max(seen.writes):.3f} s (median {median(seen.writes):.3f}), "
                     f"longest read {max(seen.reads):.3f} s (median {median(seen.reads):.3f}), "
                     f"{len(seen.writes)} writes, {len(seen.reads)} reads, {seen.mixed} mixed, "
-                    f"{len(seen.errors)} errors"
+                    f"errors: {'; '.join(seen.errors) or 'none'}"
                     for name, seen in (("before", self.quiet), ("during", self.live))
                 ),
             ]
@@ -106,23 +110,29 @@ def bench_activate(rows: int, *, say: Callable[[str], None]) -> ActivateBench:
                 record_all(connection, spaces.vl_space(MeasuredTraits(), SheetSpec(), LIGHT))
                 query = fonts.queries(1)["vl"][0]
                 query[0] = MARK
-                with _at_work(database, rows, query) as quiet:
+                numbers = count()
+                with _at_work(database, rows, query, numbers) as quiet:
                     time.sleep(QUIET_SECONDS)
                 other = spaces.vl_space(MeasuredTraits(), SheetSpec(), DESCRIBED)
                 spaces.register(connection, other)
                 made = [vector for _, legs in Marked(rows, -MARK).chunks() for vector in legs["vl"]]
-                with _at_work(database, rows, query) as live:
+                with _at_work(database, rows, query, numbers) as live:
                     say("Filling a candidate.")
                     work = list(zip(pending(connection, other), made, strict=False))
                     filled = save_all(connection, other, work)
                     parts = _Parts(say)
                     activate(connection, other.id, force=True, say=parts.begin)
-                    switched = parts.end()
+                    parts.end()
+                with _at_work(database, rows, query, numbers):
+                    say("Saving vectors of the space that serves now.")
+                    connection.execute(CHANGED, [other.id])
+                    work = list(zip(pending(connection, other)[:DIRECT], made, strict=False))
+                    direct = len(work) / save_all(connection, other, work)
         finally:
             local.stop(Path(folder))
     return ActivateBench(
-        rows=rows, cpus=os.cpu_count(), filled_seconds=filled, switched_seconds=switched,
-        parts=parts.seconds, quiet=quiet, live=live,
+        rows=rows, cpus=os.cpu_count(), filled_seconds=filled, parts=parts.seconds,
+        quiet=quiet, live=live, direct_per_second=direct,
     )  # fmt: skip
 
 
@@ -133,16 +143,15 @@ class _Parts:
         self.seconds: dict[str, float] = {}
         self._say = say
         self._doing = "looking"
-        self._first = self._since = time.perf_counter()
+        self._since = time.perf_counter()
 
     def begin(self, sentence: str) -> None:
         self._note()
         self._doing = sentence
         self._say(sentence)
 
-    def end(self) -> float:
+    def end(self) -> None:
         self._note()
-        return self._since - self._first
 
     def _note(self) -> None:
         now = time.perf_counter()
@@ -151,13 +160,14 @@ class _Parts:
 
 
 @contextmanager
-def _at_work(database: Database, rows: int, query: Floats) -> Iterator[Live]:
+def _at_work(
+    database: Database, rows: int, query: Floats, numbers: Iterator[int]
+) -> Iterator[Live]:
     """Readers and writers, each over a connection of its own, until the end of the block."""
     live, ended = Live(), threading.Event()
-    made = count()
 
     def write(connection: Connection) -> None:
-        number = next(made)
+        number = next(numbers)
         _write(connection, number, font_id(number * 7919 % rows))
 
     def read(connection: Connection) -> None:
