@@ -186,12 +186,11 @@ def _begin(connection: Connection, space: Space, say: Say) -> None:
     def begin() -> None:
         connection.execute("lock table public.fonts in share row exclusive mode")
         connection.execute(BEGIN, [space.leg, space.id])
+        if under_way(connection) != Switch(leg=space.leg, space=space.id, phase="coming"):
+            raise UserError("Another switch has just begun. Let it end, then run this again.")
         connection.execute(CREATE_NEXT_TRIGGER.format(leg=sql.Literal(space.leg)))
 
     _at_once(connection, begin, say)
-    switch = under_way(connection)
-    if switch is None or switch.space != space.id:
-        raise UserError("Another switch has just begun. Let it end, then run this again.")
 
 
 def _switch(connection: Connection, staging: Staging, say: Say) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from indexer.activate import activate
+from indexer.activate import activate, under_way
 from indexer.database.connect import opened
 from indexer.settings import Settings
 from indexer.spaces import all_spaces
@@ -36,6 +36,8 @@ def list_spaces() -> None:
                 f"{space.id[:12]}  {space.leg:4}  {record.state:9}  {record.fonts:6} fonts  "
                 f"{space.model.name} {space.model.revision[:12]}  ({made_of})"
             )
+        if switch := under_way(connection):
+            notice(f"A switch of the {switch.leg} space is under way, or was interrupted.")
 
 
 @spaces_group.command("activate")
