@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+import numpy as np
 import psycopg
 import pytest
 from psycopg import sql
@@ -24,6 +25,7 @@ from indexer.job.pending import EVERYTHING, pending
 from indexer.job.store import Indexed, JobRun
 from indexer.job.verify import verify
 from indexer.serve.reading import Reader
+from indexer.spaces import Space
 from indexer.staging import NEXT_INDEX
 from tests.fix_product import leave_invalid
 from tests.fix_spaces import FONTS, Pair, add_candidate, asked, make_pair, signs, space
@@ -38,6 +40,7 @@ STATE = """
     from fonts f
 """
 LEFT = "select count(*) from fonts where num_nonnulls(embedding_next, embedding_vl_next, embedding_joint_next) > 0"
+EIGHTH = np.eye(8, dtype=np.float32)[7]
 NAMES = """
     select attname from pg_attribute where attrelid = 'fonts'::regclass and not attisdropped
     union all select indexrelid::regclass::text from pg_index where indrelid = 'fonts'::regclass and indisvalid
@@ -215,19 +218,12 @@ def test_a_vector_that_is_made_meanwhile_is_the_one_that_serves(
         )
         run = JobRun.start(connection, looks.other, {})
         [claim] = run.claim(pending(connection, looks.other), EVERYTHING)
-        vector = _eighth()
-        run.save([Indexed(claim=claim, vector=vector, traits=None, file=None)])
+        run.save([Indexed(claim=claim, vector=EIGHTH, traits=None, file=None)])
 
     activate(connection, looks.other.id, say=embed_again)
     made = "select embedding_vl::text like '[0,0,0,0,0,0,0,1,%' from fonts where name = 'Font 7'"
     assert connection.execute(made).fetchone() == (True,)
     assert nothing_is_left(connection)
-
-
-def _eighth() -> spaces.Vector:
-    import numpy as np
-
-    return np.eye(8, dtype=np.float32)[7]
 
 
 class Killed(Exception):
@@ -266,13 +262,14 @@ def test_killed_at_random_points_it_ends_as_if_undisturbed(
     takes = time.monotonic() - begin
     mine = connection.info.backend_pid
     kills = 0
-    for _ in range(6):
+    for _ in range(8):
 
-        def once() -> None:
-            with suppress(psycopg.OperationalError), database.open() as own:
-                activate(own, pair.other.id)
+        def once(new: Space) -> None:
+            # the second where it was killed while it connected
+            with suppress(psycopg.OperationalError, UserError), database.open() as own:
+                activate(own, new.id)
 
-        thread = threading.Thread(target=once)
+        thread = threading.Thread(target=once, args=(random.choice([pair.one, pair.other]),))
         thread.start()
         time.sleep(random.uniform(0.05, takes))
         ended = connection.execute(
