@@ -28,6 +28,7 @@ from indexer.database.connect import Connection, Database
 from indexer.embed.measured.embedder import MeasuredTraits
 from indexer.job.pending import pending
 from indexer.sheet.render import SheetSpec
+from indexer.staging import INDEX
 from indexer.text import DESCRIBED, LIGHT
 
 CHANGED = "update font_index.embeddings set input_hash = '' where space_id = %s"
@@ -72,6 +73,7 @@ class ActivateBench:
     parts: dict[str, float]  # of the switch, in seconds; in the last one it serves already
     quiet: Live  # before the switch
     live: Live  # during it
+    built_seconds: float  # the index of a loaded table, with nobody at work
     direct_per_second: float  # vectors saved into the index that serves, by the same writers
 
     def __str__(self) -> str:
@@ -80,6 +82,7 @@ class ActivateBench:
                 f"{self.rows} fonts, {self.cpus} CPUs, {READERS} readers and {WRITERS} writers at work",
                 f"candidate filled in {self.filled_seconds:.1f} s, and serving, all of it indexed, "
                 f"{sum(list(self.parts.values())[:-1]):.1f} s later",
+                f"the index of the loaded table took {self.built_seconds:.1f} s, with nobody at work",
                 f"without a candidate, into the index that serves: {self.direct_per_second:.0f} fonts/s, "
                 f"{self.rows / self.direct_per_second:.1f} s for all",
                 *(f"  {seconds:6.1f} s  {part}" for part, seconds in self.parts.items()),
@@ -106,7 +109,7 @@ def bench_activate(rows: int, *, say: Callable[[str], None]) -> ActivateBench:
             with database.open() as connection:
                 say("Making the table.")
                 fonts = Marked(rows, MARK)
-                fill(connection, fonts, Truth.of(fonts, 1, 0.0))
+                table = fill(connection, fonts, Truth.of(fonts, 1, 0.0))
                 record_all(connection, spaces.vl_space(MeasuredTraits(), SheetSpec(), LIGHT))
                 query = fonts.queries(1)["vl"][0]
                 query[0] = MARK
@@ -126,13 +129,13 @@ def bench_activate(rows: int, *, say: Callable[[str], None]) -> ActivateBench:
                 with _at_work(database, rows, query, numbers):
                     say("Saving vectors of the space that serves now.")
                     connection.execute(CHANGED, [other.id])
-                    work = list(zip(pending(connection, other)[:DIRECT], made, strict=False))
+                    work = list(zip(pending(connection, other)[:DIRECT], made[::-1], strict=False))
                     direct = len(work) / save_all(connection, other, work)
         finally:
             local.stop(Path(folder))
     return ActivateBench(
         rows=rows, cpus=os.cpu_count(), filled_seconds=filled, parts=parts.seconds,
-        quiet=quiet, live=live, direct_per_second=direct,
+        quiet=quiet, live=live, direct_per_second=direct, built_seconds=table.indexes[INDEX].seconds,
     )  # fmt: skip
 
 
