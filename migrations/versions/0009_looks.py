@@ -2,13 +2,13 @@
 
 from indexer.database.schema import run_file
 
-revision = "0008"
-down_revision = "0007"
+revision = "0009"
+down_revision = "0008"
 
 
 def upgrade() -> None:
-    run_file("0008_looks.sql")
+    run_file("0009_looks.sql")
 
 
 def downgrade() -> None:
-    run_file("0008_looks_down.sql")
+    run_file("0009_looks_down.sql")
