@@ -98,7 +98,7 @@ def kill(folder: Path, kills: int, seed: int, say: Say) -> Counter[str]:
             box.lose_sheets(lot)
             wanted = min(lot.randint(*KILLS_OF_A_ROUND), kills - done.total())
             with box.server.database(box.template.label) as database:
-                crew = Crew(sandbox=box, database=database, count=lot.choice((1, 2)))
+                crew = Crew(sandbox=box, database=database, count=lot.choice((1, 1, 2)))
                 try:
                     killed = _killed(crew, wanted, kinds, lot)
                     assert crew.wait(SECONDS), crew.at_work[0].said()

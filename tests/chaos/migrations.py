@@ -1,4 +1,4 @@
-"""Migrations killed at random moments, with readers and writers at the table: the next one does the rest."""
+"""Migrations killed at random moments, with reader and writers at the table: the next one does the rest."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def _migrate(database: Database, folder: Path) -> Command:
     return start(["migrate"], folder / "migrate.log", {"DATABASE_URL": database.conninfo})
 
 
-def kill_migrations(server: str, folder: Path, kills: int, seed: int, say: Say) -> int:
-    """Kill so many, each on its own copy of a product's database; returns how many met a living one.
+def kill_migrations(server: str, folder: Path, kills: int, seed: int, say: Say) -> None:
+    """Kill so many, each on its own copy of a product's database.
 
     server: the conninfo of a superuser. Raises AssertionError where one does not end as it would
     have undisturbed.
@@ -81,7 +81,7 @@ def kill_migrations(server: str, folder: Path, kills: int, seed: int, say: Say) 
         while done < kills:
             with on_copy(server, before.label, f"killed_{seed}") as database:
                 with ExitStack() as stack:
-                    readers = stack.enter_context(running(database, READ))
+                    reader = stack.enter_context(running(database, READ))
                     writer = stack.enter_context(running(database, WRITE))
                     command = _migrate(database, folder)
                     stack.callback(command.close)
@@ -101,5 +101,4 @@ def kill_migrations(server: str, folder: Path, kills: int, seed: int, say: Say) 
                     assert one(connection, UNTOUCHED) == rows
                     calls, _ = writer.result()
                     assert one(connection, WRITTEN) == calls
-                    assert readers.result()[0] > 0
-    return done
+                    assert reader.result()[0] > 0

@@ -143,7 +143,9 @@ class Server:
         self._numbers = count(1)
 
     def close(self) -> None:
-        local.stop(self._folder)
+        with suppress(subprocess.CalledProcessError):  # it is down
+            self.crash()
+        local.stop(self._folder)  # which would stop the first process of it alone
 
     def crash(self) -> None:
         """Stopped at once, as by a power failure; what clients did is recovered at the next start."""
