@@ -51,6 +51,7 @@ ELSEWHERE = {
     "python -m eval bench embed --sheets 4 --rounds 1 --width 256 --height 128": "tests/test_bench_embed.py",
     "python -m eval bench job --fonts 4 --rounds 1 --width 256 --height 128": "tests/test_bench_embed.py",
     "python -m eval bench serve --seconds 0.5 --rounds 1 --rows 200": "tests/test_bench_serve.py",
+    "python -m eval bench storage --rows 200": "tests/test_flops.py",
     "docker compose up --wait": "tests/test_deploy.py; its images cannot be pulled everywhere",
 }
 
