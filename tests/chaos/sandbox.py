@@ -143,9 +143,9 @@ class Server:
         self._numbers = count(1)
 
     def close(self) -> None:
-        with suppress(subprocess.CalledProcessError):  # it is down
+        local.stop(self._folder)  # which knows of no process but the first
+        with suppress(subprocess.CalledProcessError):  # there is none
             self.crash()
-        local.stop(self._folder)  # which would stop the first process of it alone
 
     def crash(self) -> None:
         """Stopped at once, as by a power failure; what clients did is recovered at the next start."""
@@ -160,7 +160,7 @@ class Server:
         subprocess.run(
             [postgres("pg_ctl"), "-w", "-D", str(self._data), *arguments],
             user="pgserver" if root else None, cwd=self._data if not root else "/", check=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
 
     @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -118,7 +119,9 @@ def soak(folder: Path, seconds: float, seed: int, say: Say) -> list[str]:
                     with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
                         until(lambda: _is_up(connection, http, churn), "both are up")
                         samples = _watch(connection, http, churn, job, service, seconds, say)
-                    assert job.lives and service.lives, job.said() + service.said()
+                    for command in (job, service):
+                        assert command.signal(signal.SIGTERM, code=0), command.said()
+                        command.check()
                 finally:
                     job.close()
                     service.close()
