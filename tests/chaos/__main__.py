@@ -22,13 +22,22 @@ COUNT = click.IntRange(min=1)
 @click.option("--migrations", type=COUNT, metavar="N", help="Kill N migrations under load.")
 @click.option("--corrupted", type=COUNT, metavar="N", help="Index N damaged fonts.")
 @click.option(
+    "--fonts", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="FOLDER",
+    help="Damage copies of the fonts in a folder, instead of small ones made by code.",
+)  # fmt: skip
+@click.option(
     "--soak", "hours", type=click.FloatRange(min=0.01), metavar="HOURS",
     help="Let watch and serve run while rows change; exit 1 if memory or connections grow, or a row "
     "waits longer than 10 s.",
 )  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Draws what happens.")
 def main(
-    kills: int | None, migrations: int | None, corrupted: int | None, hours: float | None, seed: int
+    kills: int | None,
+    migrations: int | None,
+    corrupted: int | None,
+    fonts: Path | None,
+    hours: float | None,
+    seed: int,
 ) -> None:
     """Disturb the job on a Postgres of its own, and see that nothing is lost.
 
@@ -47,7 +56,8 @@ def main(
             finally:
                 server.close()
         if corrupted:
-            corrupt(folder, corrupted, seed, click.echo)
+            given = [path.read_bytes() for path in sorted(fonts.glob("*.*"))] if fonts else []
+            corrupt(folder, corrupted, seed, click.echo, given)
         if hours:
             wrong = soak(folder / "soak", 3600 * hours, seed, click.echo)
             for sentence in wrong or ["Neither grew, and no row waited long."]:
