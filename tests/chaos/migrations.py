@@ -87,7 +87,7 @@ def kill_migrations(server: str, folder: Path, kills: int, seed: int, say: Say) 
                     stack.callback(command.close)
                     kind = lot.choice(list(KINDS))
                     _reach(database, command, lot.choice(["", *schema.revisions()[:-1]]))
-                    command.sleep(lot.uniform(0, 0.5))
+                    command.sleep(lot.uniform(0, 0.1))
                     if KINDS[kind](database, command):
                         done += 1
                         with database.connect() as connection:
