@@ -15,9 +15,10 @@ import psutil
 from indexer.atomic import LEFTOVER_SECONDS
 from indexer.database import schema
 from indexer.database.connect import Database
-from tests.chaos.sandbox import OFFLINE, Command, Server, add_fonts, start, until
+from tests.chaos.sandbox import OFFLINE, Command, Server, add_fonts, start
 from tests.chaos.snapshot import Rows, differences, snapshot
 from tests.fix_cli import Indexer, runner
+from tests.fix_waiting import until
 
 BACKFILL = ("backfill", *OFFLINE, "--processes", "2")
 OLD, CHANGED, NEW = 10, 5, 30  # fonts: indexed before, some of those changed since, and new ones
@@ -194,7 +195,7 @@ def check(crew: Crew) -> None:
     box, database = crew.sandbox, crew.database
     with database.connect() as connection:
         # a statement goes on for a while when its client is gone
-        until(lambda: connection.execute(CONNECTIONS).fetchone() == (0,), "connections end")
+        until(lambda: connection.execute(CONNECTIONS).fetchone() == (0,))
         crew.expire()
         connection.execute(GROW_OLD)
         long_ago = time.time() - LEFTOVER_SECONDS - 60
@@ -208,4 +209,4 @@ def check(crew: Crew) -> None:
     assert differences(box.expected, snapshot(database)) == []
     assert box.temporary_files() == []
     assert [path for command in crew.ended for path in command.semaphores if path.exists()] == []
-    until(lambda: not box.processes(), "processes end")
+    until(lambda: not box.processes())

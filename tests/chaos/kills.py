@@ -13,7 +13,8 @@ from pathlib import Path
 import psutil
 
 from tests.chaos.crew import Crew, check, sandbox
-from tests.chaos.sandbox import SECONDS, Command, until
+from tests.chaos.sandbox import SECONDS, Command
+from tests.fix_waiting import until
 
 KILLS_OF_A_ROUND = (5, 10)
 END_CONNECTIONS = """
@@ -34,7 +35,7 @@ def end_main(crew: Crew, command: Command, lot: random.Random) -> bool:
 
 def end_child(crew: Crew, command: Command, lot: random.Random) -> bool:
     """One that opens fonts; waits for it to be there."""
-    until(lambda: not command.lives or bool(command.children()), "fonts are opened")
+    until(lambda: not command.lives or bool(command.children()))
     with suppress(psutil.NoSuchProcess, IndexError):  # gone again
         lot.choice(command.children()).kill()
         return True
@@ -62,7 +63,7 @@ def end_connections(crew: Crew, command: Command, lot: random.Random) -> bool:
             ended[:] = connection.execute(END_CONNECTIONS).fetchone() or ()
         return ended != [0]
 
-    until(lambda: not command.lives or connected(), "there is a connection")
+    until(lambda: not command.lives or connected())
     return ended != [0]
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from indexer.database import schema
 from indexer.database.connect import Database
-from tests.chaos.sandbox import Command, on_copy, start, until
+from tests.chaos.sandbox import Command, on_copy, start
 from tests.fix_product import COLUMNS, FINGERPRINT, objects, one, product
+from tests.fix_waiting import until
 from tests.test_migrations_live import ALL_VALID, MANY, MATCH_FONTS, UNFILLED, indexes, running
 
 ROWS = MANY.replace("500", "150")
@@ -33,17 +34,14 @@ Say = Callable[[str], None]
 def _connection_ended(database: Database, command: Command) -> bool:
     command.may_end_with.add(1)
     with database.connect() as connection:
-        until(lambda: not command.lives or bool(one(connection, END_CONNECTION)), "it connects")
+        until(lambda: not command.lives or bool(one(connection, END_CONNECTION)))
     command.wait()
     return command.process.returncode != 0
 
 
 def _reach(database: Database, command: Command, revision: str) -> None:
     with database.connect() as connection:
-        until(
-            lambda: not command.lives or (schema.current(connection) or "") >= revision,
-            f"it is at revision {revision}",
-        )
+        until(lambda: not command.lives or (schema.current(connection) or "") >= revision)
 
 
 KINDS: dict[str, Callable[[Database, Command], bool]] = {

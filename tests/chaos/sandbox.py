@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -27,14 +27,6 @@ from tests.test_schema_sql import postgres
 SECONDS = 90.0  # what is to happen happens within them, also on a busy machine
 LETTERS = "HOamburgefonstivxyz"  # enough for sheet and traits, and quick to draw
 OFFLINE = ("--text-embedder", "hashed-ngrams", "--vl-embedder", "measured-traits")
-
-
-def until(holds: Callable[[], bool], what: str, seconds: float = SECONDS) -> None:
-    """Waits for what other processes do; fails with `what` where they do not."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, f"not within {seconds:g} s: {what}"
-        time.sleep(0.02)
 
 
 @dataclass(kw_only=True)

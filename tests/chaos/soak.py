@@ -20,9 +20,10 @@ from indexer.database import schema
 from indexer.database.connect import Connection
 from indexer.job.pending import pending
 from indexer.spaces import SERVING_COLUMN
-from tests.chaos.sandbox import OFFLINE, Command, Server, add_fonts, start, until
+from tests.chaos.sandbox import OFFLINE, Command, Server, add_fonts, start
 from tests.fix_bounded import MIB
 from tests.fix_servers import free_port
+from tests.fix_waiting import until
 
 MAX_STALE = 10.0  # seconds from a row's last change to its vectors
 MAX_CONNECTIONS = 15  # five for the job and ten for the service
@@ -117,7 +118,7 @@ def soak(folder: Path, seconds: float, seed: int, say: Say) -> list[str]:
                 service = start(["serve", "--port", str(port)], folder / "serve.log", environment)
                 try:
                     with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
-                        until(lambda: _is_up(connection, http, churn), "both are up")
+                        until(lambda: _is_up(connection, http, churn))
                         samples = _watch(connection, http, churn, job, service, seconds, say)
                     for command in (job, service):
                         assert command.signal(signal.SIGTERM, code=0), command.said()
