@@ -40,3 +40,11 @@ def test_no_more_claims_are_taken_than_are_wanted_ahead(
         left = len(list(claims))
         assert left >= 20 - 3 - 1
         outcomes.close()  # type: ignore[attr-defined]
+
+
+def test_a_job_that_is_timed_has_its_processes_started_before(
+    make_preparer: Callable[[], Preparer],
+) -> None:
+    with make_preparer() as preparer:
+        preparer.warm_up()
+        assert len(preparer._pool.ids) == preparer.processes

@@ -83,7 +83,9 @@ def test_compiled_layers_are_a_contender_of_their_own(
 ) -> None:
     compiled: list[str] = []
 
-    def compile(function: Any, **_: Any) -> Any:  # which takes a quarter of a minute, and is tested elsewhere
+    def compile(
+        function: Any, **_: Any
+    ) -> Any:  # which takes a quarter of a minute, and is tested elsewhere
         compiled.append(function.__name__)
         return function
 

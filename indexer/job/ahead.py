@@ -16,7 +16,7 @@ from indexer.fetch.files import FetchedFile, FontFiles
 from indexer.fetch.folders import file_name
 from indexer.fontfile import describe
 from indexer.job.pending import Claim
-from indexer.job.prepare import Prepared, PreparedCache, facts_of_file, prepare_file
+from indexer.job.prepare import Prepared, PreparedCache, facts_of_file, nothing, prepare_file
 from indexer.job.store import SeenFile
 from indexer.machine import TOO_MANY, of_the_machine, reason, stopped
 from indexer.settings import Settings
@@ -74,6 +74,11 @@ class Preparer:
     def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
         self._threads.shutdown(wait=kind is None, cancel_futures=True)
         self._pool.close(now=kind is not None)
+
+    def warm_up(self) -> None:
+        """Start all processes now, and not with the first fonts."""
+        for ready in [self._pool.submit(nothing) for _ in range(self.processes)]:
+            ready.result()
 
     def outcomes(self, claims: Iterable[Claim], *, ahead: int) -> Iterator[Outcome]:
         """One outcome per claim, as they come: a font that takes seconds holds nobody up.
