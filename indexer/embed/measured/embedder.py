@@ -20,8 +20,9 @@ from math import cos, pi, sin
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.embed.measured.asking import pointed
 from indexer.embed.measured.axes import AXES, CONCEPTS, positions
-from indexer.embed.measured.lexicon import Lexicon, standard
+from indexer.embed.measured.lexicon import Lexicon, of_queries, standard
 from indexer.embed.measured.reading import Reading, combine, read, unread
 from indexer.embed.ngrams import STOP_WORDS
 from indexer.embed.protocol import (
@@ -54,7 +55,9 @@ class MeasuredTraits(Embedder):
     """Embedder of measured traits, of the words beside them, and of queries about either."""
 
     def __init__(self, lexicon: Lexicon | None = None) -> None:
+        """lexicon: one for texts and queries alike, in place of this package's."""
         self._lexicon = lexicon or standard()
+        self._asked = lexicon or of_queries()
 
     @property
     def model(self) -> Model:
@@ -72,12 +75,13 @@ class MeasuredTraits(Embedder):
 
     def embed_query(self, text: str) -> Vector:
         """Raises UserError where the lexicon knows none of the words, or they cancel out."""
-        readings = read(text, self._lexicon)
-        points = combine(readings)
+        readings = read(text, self._asked)
+        measured, said = pointed(readings, self._asked)
         vector = np.zeros(DIMENSION)
-        for axis, point in points.items():
+        for axis, point in measured.items():
             if axis in AXES:
                 _put(vector, MEASURED[axis], point)
+        for axis, point in said.items():
             _put(vector, SAID[axis], point, WORDS)
         if not np.linalg.norm(vector) > 1e-6:
             reason = "takes back what it says" if readings else "has no word that the lexicon knows"
@@ -85,7 +89,7 @@ class MeasuredTraits(Embedder):
                 f"{text[:80]!r} {reason}. Measured traits understand words for how letters look: "
                 "bold, condensed, large x-height, high contrast, slab serif, handwritten, art deco."
             )
-        if "symbols" not in points:
+        if "symbols" not in said:
             _put(vector, MEASURED["symbols"], (0.0, -LETTERS))
         return normalised(vector)
 
@@ -94,12 +98,12 @@ class MeasuredTraits(Embedder):
 
         Each unknown word once, and the first MAX_UNKNOWN of them.
         """
-        phrases = [(found.phrase, _weights(found)) for found in read(text, self._lexicon)]
+        phrases = [(found.phrase, _weights(found)) for found in read(text, self._asked)]
         distinct: dict[str, str] = {}
-        for word in unread(text, self._lexicon):
+        for word in unread(text, self._asked):
             distinct.setdefault(word.casefold(), word)
         words = [word for folded, word in distinct.items() if folded not in STOP_WORDS]
-        unknown = [(word, self._lexicon.near(word)) for word in words[:MAX_UNKNOWN]]
+        unknown = [(word, self._asked.near(word)) for word in words[:MAX_UNKNOWN]]
         return Understanding(phrases=phrases, unknown=unknown)
 
     def _embed(self, document: Document) -> Vector | FontError:

@@ -91,9 +91,14 @@ class Lexicon:
     groups: Mapping[str, int]  # entries in each
 
     @classmethod
-    def parse(cls, text: str) -> Lexicon:
-        """Raises LexiconError for what breaks a rule, tomllib.TOMLDecodeError for what is no TOML."""
-        source = tomllib.loads(text)
+    def parse(cls, text: str, further: str = "") -> Lexicon:
+        """further: more entries by the same rules, which replace those of the same phrase.
+
+        Raises LexiconError for what breaks a rule, tomllib.TOMLDecodeError for what is no TOML.
+        """
+        source, more = tomllib.loads(text), tomllib.loads(further)
+        if unknown := more.keys() - set(GROUPS):
+            raise LexiconError(f"Further entries are of {', '.join(GROUPS)}, not {min(unknown)!r}.")
         spelling = {_stem(word): _stem(right) for word, right in source["spelling"].items()}
         empty = frozenset(Text.of(" ".join(source["grammar"]["empty"]), spelling).words)
 
@@ -109,15 +114,18 @@ class Lexicon:
                     raise LexiconError(f"{phrase!r} stands in the lexicon twice.") from None
             return made
 
-        degrees = _degrees(source["degrees"])
-        return cls(
-            revision=hashlib.sha256(text.encode()).hexdigest()[:12],
-            entries=index(
+        def entries(groups: Mapping[str, Any]) -> Index[Meaning]:
+            return index(
                 (phrase, _entry(group, entry))
                 for group in GROUPS
-                for entry in source.get(group, [])
+                for entry in groups.get(group, [])
                 for phrase in entry["say"]
-            ),
+            )
+
+        degrees = _degrees(source["degrees"])
+        return cls(
+            revision=hashlib.sha256((text + further).encode()).hexdigest()[:12],
+            entries=Index(empty, {**entries(source).values, **entries(more).values}),
             properties=index(
                 (noun, _property(entry, source["degrees"]))
                 for entry in source["property"]
@@ -129,7 +137,7 @@ class Lexicon:
                 for name, phrases in source["grammar"].items()
             },
             spelling=spelling,
-            groups={group: len(source.get(group, [])) for group in GROUPS},
+            groups={group: len(source.get(group, []) + more.get(group, [])) for group in GROUPS},
         )
 
     def near(self, word: str) -> list[str]:
@@ -150,10 +158,18 @@ class Lexicon:
 
 @cache
 def standard() -> Lexicon:
-    """The lexicon of this package."""
-    return Lexicon.parse(
-        files("indexer.embed.measured").joinpath("lexicon.toml").read_text("utf-8")
-    )
+    """The lexicon of this package, by which texts of fonts are read."""
+    return Lexicon.parse(_packaged("lexicon.toml"))
+
+
+@cache
+def of_queries() -> Lexicon:
+    """The same with asked.toml, which may grow without a vector of a font being made anew."""
+    return Lexicon.parse(_packaged("lexicon.toml"), _packaged("asked.toml"))
+
+
+def _packaged(name: str) -> str:
+    return files("indexer.embed.measured").joinpath(name).read_text("utf-8")
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ BROAD = 3  # axes from which a negated phrase is softened: there are many ways n
 class Reading:
     phrase: str
     meaning: Meaning
+    entry: Meaning  # what the lexicon says of it, without negation and degree
+    negated: bool = False
 
     @property
     def coordinates(self) -> dict[str, tuple[float, float]]:
@@ -114,7 +116,14 @@ class _Reader:
             elif item := self._item(at):
                 at += item[0]
                 phrase = self.text.quote(begin, at)
-                found.append(Reading(phrase=phrase, meaning=adverbs.change(item[1])))
+                found.append(
+                    Reading(
+                        phrase=phrase,
+                        meaning=adverbs.change(item[1]),
+                        entry=item[1],
+                        negated=adverbs.negated,
+                    )
+                )
                 goes_on = adverbs.negated and self._is("or", at)
                 adverbs, start = _Adverbs(negated=bool(goes_on)), None
                 at += goes_on
