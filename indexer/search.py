@@ -128,10 +128,8 @@ class Fonts:
                 with self._connection.transaction():
                     if spaces.serving(self._connection) != serving:
                         continue  # another space began to serve while the query was embedded
-                    by = ranking(
-                        given, embedded, serving, words=words,
-                        alpha=weights.serving(self._connection).alpha if alpha is None else alpha,
-                    )  # fmt: skip
+                    by = ranking(given, embedded, serving, alpha=alpha, words=words)
+                    usual = weights.serving(self._connection)
                     for leg, why in by.why_not.items():
                         self._say(f"{leg} leg omitted: {why}")
                     if not by.vectors:
@@ -139,7 +137,8 @@ class Fonts:
                     return match(
                         self._connection, text=by.vectors.get("text"), vl=by.vectors.get("vl"),
                         count=count, threshold=threshold, query_text=by.query_text, match_offset=offset,
-                        filter=filter, alpha=alpha, full_text_weight=by.full_text_weight, fusion=fusion,
+                        filter=filter, alpha=usual.alpha if alpha is None else alpha,
+                        full_text_weight=by.full_text_weight, fusion=fusion or usual.fusion,
                         normalization=normalization,
                     )  # fmt: skip
 
