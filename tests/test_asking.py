@@ -15,7 +15,7 @@ ASKED = of_queries()
 
 
 def measured(text: str) -> dict[str, tuple[float, float]]:
-    return pointed(read(text, ASKED), ASKED)[0]
+    return pointed(read(text, ASKED), ASKED, {})[0]
 
 
 def length(points: dict[str, tuple[float, float]]) -> float:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import hypot
 
+from indexer.embed.measured.learned import Learned, signature
 from indexer.embed.measured.lexicon import Lexicon, Meaning
 from indexer.embed.measured.reading import Reading, read
 
@@ -19,20 +20,28 @@ CLASS_MEASURED, CLASS_SAID = 1.5, 3.0
 Points = dict[str, tuple[float, float]]  # by axis or concept: towards its middle, towards its end
 
 
-def pointed(readings: Iterable[Reading], lexicon: Lexicon) -> tuple[Points, Points]:
+def pointed(
+    readings: Iterable[Reading], lexicon: Lexicon, learned: Learned
+) -> tuple[Points, Points]:
     """Where a query points among measurements, and among words.
 
     No phrase is longer than 1, however many axes it means, and what is said twice ("narrow, condensed")
-    counts once.
+    counts once. A word that was learned means what people showed by its share, if it is not negated:
+    what is unlike their fonts is of any kind.
     """
     classes = [reading.entry for name in CLASSES for reading in read(name, lexicon)]
     measured: Points = {}
     said: Points = {}
     for reading in _distinct(readings):
-        scale = 1 / max(1.0, _length(reading.entry))
         is_class = reading.entry in classes
-        _add(measured, reading, scale * (CLASS_MEASURED if is_class else 1.0))
-        _add(said, reading, scale * (CLASS_SAID if is_class else 1.0))
+        word = None if reading.negated else learned.get(signature(reading.entry))
+        share = word.share if word else 0.0
+        scale = (1 - share) / max(1.0, _length(reading.entry))
+        seen = CLASS_MEASURED if is_class else 1.0
+        _add(measured, reading.coordinates, scale * seen)
+        _add(said, reading.coordinates, scale * (CLASS_SAID if is_class else 1.0))
+        if word:
+            _add(measured, word.towards, share * seen)
     return measured, said
 
 
@@ -48,7 +57,7 @@ def _length(meaning: Meaning) -> float:
     return hypot(*(place.importance for place in meaning.values()))
 
 
-def _add(points: Points, reading: Reading, scale: float) -> None:
-    for axis, (middle, end) in reading.coordinates.items():
+def _add(points: Points, more: Mapping[str, tuple[float, float]], scale: float) -> None:
+    for axis, (middle, end) in more.items():
         so_far = points.get(axis, (0.0, 0.0))
         points[axis] = (so_far[0] + scale * middle, so_far[1] + scale * end)

@@ -16,12 +16,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from math import cos, pi, sin
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
 from indexer.embed.measured.asking import pointed
 from indexer.embed.measured.axes import AXES, CONCEPTS, positions
+from indexer.embed.measured.learned import Learned
+from indexer.embed.measured.learned import standard as standard_words
 from indexer.embed.measured.lexicon import Lexicon, of_queries, standard
 from indexer.embed.measured.reading import Reading, combine, read, unread
 from indexer.embed.ngrams import STOP_WORDS
@@ -54,16 +57,23 @@ REST = 3 * N + 2 * len(SAID)
 class MeasuredTraits(Embedder):
     """Embedder of measured traits, of the words beside them, and of queries about either."""
 
-    def __init__(self, lexicon: Lexicon | None = None) -> None:
-        """lexicon: one for texts and queries alike, in place of this package's."""
+    def __init__(self, lexicon: Lexicon | None = None, learned: Learned | None = None) -> None:
+        """lexicon: one for texts and queries alike, learned: of words, in place of this package's."""
         self._lexicon = lexicon or standard()
         self._asked = lexicon or of_queries()
+        self._learned = standard_words() if learned is None else learned
 
     @property
     def model(self) -> Model:
         made_of = f"{self._lexicon.revision} traits/{TRAITS_VERSION} measured/{VERSION}"
         revision = hashlib.sha256(made_of.encode()).hexdigest()[:12]
         return Model(name="measured-traits", revision=revision, dimension=DIMENSION)
+
+    @property
+    def vocabulary(self) -> str:
+        """Of what queries are read by: the lexicon with asked.toml, and the learned words."""
+        made_of = f"{self._asked.revision} {sorted(self._learned.items(), key=itemgetter(0))}"
+        return hashlib.sha256(made_of.encode()).hexdigest()[:12]
 
     @property
     def batch_size(self) -> int:
@@ -76,7 +86,7 @@ class MeasuredTraits(Embedder):
     def embed_query(self, text: str) -> Vector:
         """Raises UserError where the lexicon knows none of the words, or they cancel out."""
         readings = read(text, self._asked)
-        measured, said = pointed(readings, self._asked)
+        measured, said = pointed(readings, self._asked, self._learned)
         vector = np.zeros(DIMENSION)
         for axis, point in measured.items():
             if axis in AXES:

@@ -159,16 +159,17 @@ class Lexicon:
 @cache
 def standard() -> Lexicon:
     """The lexicon of this package, by which texts of fonts are read."""
-    return Lexicon.parse(_packaged("lexicon.toml"))
+    return Lexicon.parse(packaged("lexicon.toml"))
 
 
 @cache
 def of_queries() -> Lexicon:
     """The same with asked.toml, which may grow without a vector of a font being made anew."""
-    return Lexicon.parse(_packaged("lexicon.toml"), _packaged("asked.toml"))
+    return Lexicon.parse(packaged("lexicon.toml"), packaged("asked.toml"))
 
 
-def _packaged(name: str) -> str:
+def packaged(name: str) -> str:
+    """The text of a file of this package."""
     return files("indexer.embed.measured").joinpath(name).read_text("utf-8")
 
 

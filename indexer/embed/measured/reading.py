@@ -23,6 +23,7 @@ class Reading:
     phrase: str
     meaning: Meaning
     entry: Meaning  # what the lexicon says of it, without negation and degree
+    words: tuple[str, ...]  # that the entry was found by, as Text has them
     negated: bool = False
 
     @property
@@ -114,6 +115,7 @@ class _Reader:
             if self.words[at] == BOUNDARY:  # no phrase begins with one
                 adverbs, start, at = _Adverbs(), None, at + 1
             elif item := self._item(at):
+                words = tuple(self.words[at : at + item[0]])
                 at += item[0]
                 phrase = self.text.quote(begin, at)
                 found.append(
@@ -121,6 +123,7 @@ class _Reader:
                         phrase=phrase,
                         meaning=adverbs.change(item[1]),
                         entry=item[1],
+                        words=words,
                         negated=adverbs.negated,
                     )
                 )
