@@ -47,5 +47,5 @@ def test_further_entries_replace_those_of_the_same_phrase() -> None:
     base += '[[mood]]\nsay = ["calm", "quiet"]\nmeans = { width = 1.0 }\n'
     both = Lexicon.parse(base, '[[mood]]\nsay = ["calm"]\nmeans = { slant = -1.0 }')
     assert [reading.entry.keys() for reading in read("calm, quiet", both)] == [{"slant"}, {"width"}]
-    with pytest.raises(LexiconError, match=r"Further entries are of .*, not 'grammar'"):
-        Lexicon.parse(base, '[grammar]\nnot = ["sans"]')
+    with pytest.raises(LexiconError, match="not 'spelling'"):
+        Lexicon.parse(base, '[spelling]\ngrey = "gray"')

@@ -1,11 +1,13 @@
 """From tagged families and their measurements to what words mean: the file words.json.
 
 For each tag the direction in which its families lie from all others, once the spread that families have
-anyway is taken out: Fisher's linear discriminant, with a covariance that is shrunk.
+anyway is taken out: Fisher's linear discriminant, with a covariance that is shrunk. A word is kept where
+that ranks families that it was not learned from better than the lexicon does.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Mapping
@@ -19,17 +21,22 @@ from eval.datasets.importers import Tags
 from eval.datasets.tags import tag_queries
 from indexer.embed.measured.axes import AXES
 from indexer.embed.measured.embedder import MEASURED, MeasuredTraits
-from indexer.embed.measured.learned import Signature, entry_of, signature
+from indexer.embed.measured.learned import Signature, entry_of, parse, signature
 from indexer.embed.protocol import Document
 from indexer.errors import FontError, UserError
 from indexer.traits import Traits
 
 MIN_FAMILIES = 200  # below it the covariance of 68 coordinates is guesswork
-MIN_TAGGED = 10  # families of a word: of fewer, the direction is that of chance
+MIN_TAGGED = 8  # families of a word: of fewer, the direction is that of chance
 SHRUNK = 0.1  # of the mean variance, added to each: the best of .03 to 3 by cross-validation
 SMALL = 0.05  # what counts for less is left out of the file
 
+FOLDS = 5
+BETTER = 1.2  # times the average precision of the lexicon: less is chance with so few families
+
 PLACES = [place + part for place in MEASURED.values() for part in (0, 1)]  # middle and end
+Matrix = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 
 def of_development(tags: Tags) -> Tags:
@@ -62,18 +69,54 @@ def train(tags: Tags, traits: Mapping[str, Traits]) -> dict[str, Any]:
             f"Only {len(vectors)} tagged families of the development half could be measured, and "
             f"{MIN_FAMILIES} are needed. Take more: --families."
         )
-    fonts = np.array([vector[PLACES] for vector in vectors.values()], dtype=np.float64)
-    middle, unspread = fonts.mean(axis=0), _unspread(fonts)
+    fonts = np.array(list(vectors.values()), dtype=np.float64)
+    folds = np.array([_fold(name) for name in vectors])
     words = {}
     for word, alike in _words(allowed).items():
         tagged = np.array([not alike.isdisjoint(allowed[name]) for name in vectors])
-        if tagged.sum() >= MIN_TAGGED:
-            direction = unspread @ (fonts[tagged].mean(axis=0) - middle)
+        if tagged.sum() >= MIN_TAGGED and _helps(word, fonts, tagged, folds):
             words[word] = {
                 "families": int(tagged.sum()),
-                "towards": _towards(direction / np.linalg.norm(direction)),
+                "towards": _towards(_direction(fonts, tagged)),
             }
     return {"families": len(vectors), "words": words}
+
+
+def _helps(word: str, fonts: Matrix, tagged: Flags, folds: NDArray[np.int64]) -> bool:
+    """Whether families that were not learned from are ranked much better than by the lexicon alone."""
+    by_lexicon, by_people = np.zeros(len(fonts)), np.zeros(len(fonts))
+    plain = MeasuredTraits(learned={}).embed_query(word)
+    for fold in range(FOLDS):
+        seen = folds != fold
+        if not tagged[seen].any():
+            return False
+        known = {"families": int(tagged[seen].sum())}
+        known |= {"towards": _towards(_direction(fonts[seen], tagged[seen]))}
+        learned = parse(json.dumps({"words": {word: known}}))
+        by_lexicon[~seen] = fonts[~seen] @ plain
+        by_people[~seen] = fonts[~seen] @ MeasuredTraits(learned=learned).embed_query(word)
+    return _precision(by_people, tagged) > BETTER * _precision(by_lexicon, tagged)
+
+
+def _precision(scores: Matrix, tagged: Flags) -> float:
+    """Average precision."""
+    hits = tagged[np.argsort(-scores, kind="stable")]
+    return float((np.cumsum(hits) / np.arange(1, len(hits) + 1))[hits].mean())
+
+
+def _direction(fonts: Matrix, tagged: Flags) -> Matrix:
+    """In which the tagged fonts lie, (2 * axes,), of length 1."""
+    known = fonts[:, PLACES]
+    covariance = np.cov(known.T)
+    size = len(covariance)
+    covariance += SHRUNK * np.trace(covariance) / size * np.eye(size)
+    direction = np.linalg.solve(covariance, known[tagged].mean(axis=0) - known.mean(axis=0))
+    return np.asarray(direction / np.linalg.norm(direction))
+
+
+def _fold(name: str) -> int:
+    """Relatives are in one."""
+    return hashlib.sha256(f"fold {name.split(maxsplit=1)[0]}".encode()).digest()[0] % FOLDS
 
 
 def _words(tags: Tags) -> dict[str, set[str]]:
@@ -94,16 +137,7 @@ def written(learned: Mapping[str, Any]) -> str:
     return json.dumps(head)[:-1] + ', "words": {\n' + ",\n".join(lines) + "\n}}\n"
 
 
-def _unspread(fonts: NDArray[np.float64]) -> NDArray[np.float64]:
-    covariance = np.cov(fonts.T)
-    size = len(covariance)
-    inverse: NDArray[np.float64] = np.linalg.inv(
-        covariance + SHRUNK * np.trace(covariance) / size * np.eye(size)
-    )
-    return inverse
-
-
-def _towards(direction: NDArray[np.float64]) -> dict[str, list[float]]:
+def _towards(direction: Matrix) -> dict[str, list[float]]:
     pairs = direction.reshape(-1, 2)
     return {
         axis: [round(float(middle), 2), round(float(end), 2)]

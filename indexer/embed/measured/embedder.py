@@ -43,7 +43,7 @@ from indexer.traits import TRAITS_VERSION
 VERSION = 2  # of the computation here, in axes.py and in reading.py: raise it when vectors change
 DIMENSION = 256  # those in use, and room for more axes
 WORDS = 0.75  # of a document's and a query's words, so that a word weighs .56 of a measurement
-LETTERS = 0.2  # a query about letters is not about symbols, of which nothing else is measured
+LETTERS = 0.6  # a query about letters is not about symbols, of which nothing else is measured
 MAX_SQUARED_LENGTH = 8.0  # square of the length to which a document's words are held
 MAX_UNKNOWN = 50  # words that are told; NFKC makes 4,000 of a query of 1,000 characters
 UNREAD = frozenset({"Name", "Appearance"})  # names mislead ("Black Ops"); the other is the traits

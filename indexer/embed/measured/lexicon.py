@@ -92,15 +92,21 @@ class Lexicon:
 
     @classmethod
     def parse(cls, text: str, further: str = "") -> Lexicon:
-        """further: more entries by the same rules, which replace those of the same phrase.
+        """further: entries by the same rules, which replace those of the same phrase, and grammar.
 
         Raises LexiconError for what breaks a rule, tomllib.TOMLDecodeError for what is no TOML.
         """
         source, more = tomllib.loads(text), tomllib.loads(further)
-        if unknown := more.keys() - set(GROUPS):
-            raise LexiconError(f"Further entries are of {', '.join(GROUPS)}, not {min(unknown)!r}.")
+        if unknown := more.keys() - {*GROUPS, "grammar"}:
+            raise LexiconError(
+                f"What is added is grammar and entries of {', '.join(GROUPS)}, not {min(unknown)!r}."
+            )
+        grammar = {
+            name: [*phrases, *more.get("grammar", {}).get(name, [])]
+            for name, phrases in source["grammar"].items()
+        }
         spelling = {_stem(word): _stem(right) for word, right in source["spelling"].items()}
-        empty = frozenset(Text.of(" ".join(source["grammar"]["empty"]), spelling).words)
+        empty = frozenset(Text.of(" ".join(grammar["empty"]), spelling).words)
 
         def index(phrases: Iterable[tuple[str, T]]) -> Index[T]:
             made = Index[T](empty)
@@ -134,7 +140,7 @@ class Lexicon:
             degrees=index(degrees.items()),
             grammar={
                 name: index((phrase, None) for phrase in phrases)
-                for name, phrases in source["grammar"].items()
+                for name, phrases in grammar.items()
             },
             spelling=spelling,
             groups={group: len(source.get(group, []) + more.get(group, [])) for group in GROUPS},
