@@ -130,6 +130,7 @@ class Fonts:
                         continue  # another space began to serve while the query was embedded
                     by = ranking(given, embedded, serving, alpha=alpha, words=words)
                     usual = weights.serving(self._connection)
+                    usual = weights.fitting(self._connection, usual, query)
                     for leg, why in by.why_not.items():
                         self._say(f"{leg} leg omitted: {why}")
                     if not by.vectors:

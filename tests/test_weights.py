@@ -23,7 +23,7 @@ from indexer.errors import UserError
 from indexer.job.status import read
 from indexer.sheet.render import SheetSpec
 from indexer.text import DESCRIBED, LIGHT
-from indexer.weights import Weights, deploy, serving, undo
+from indexer.weights import Weights, deploy, fitting, serving, undo
 
 TEXT = spaces.text_space(HashedNgrams())
 SIGHT = spaces.vl_space(MeasuredTraits(), SheetSpec(), LIGHT)
@@ -63,6 +63,14 @@ def test_spelling_has_no_weight_until_an_evaluation_gives_it_one(pair: Connectio
     assert serving(pair) == MIDDLE
     undo(pair)
     assert serving(pair) == SPELT
+
+
+def test_who_types_the_name_of_a_font_has_it_by_its_spelling(pair: Connection) -> None:
+    pair.execute("insert into public.fonts (name, files) values ('Open Sans', '{}')")
+    for query, alpha in (("open sans ", 0.5), ("open", 0.0), ("sans", 0.0), (None, 0.0)):
+        assert fitting(pair, serving(pair), query).alpha == alpha, query
+    deployed(pair, SEEN)
+    assert fitting(pair, serving(pair), "Open Sans") == SEEN
 
 
 def test_a_text_model_counts_as_much_as_sight(connection: Connection) -> None:

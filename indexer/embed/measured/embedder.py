@@ -100,7 +100,7 @@ class MeasuredTraits(Embedder):
                 "bold, condensed, large x-height, high contrast, slab serif, handwritten, art deco."
             )
         if "symbols" not in said:
-            _put(vector, MEASURED["symbols"], (0.0, -LETTERS))
+            _put(vector, MEASURED["symbols"], (0.0, -LETTERS * float(np.linalg.norm(vector))))
         return normalised(vector)
 
     def explain(self, text: str) -> Understanding:

@@ -76,8 +76,9 @@ def find(
 ) -> Found:
     """Raises UserError as `ranking` does, and what the database refuses."""
     usual = weights.serving(connection)
-    alpha = usual.alpha if wanted.alpha is None else wanted.alpha
     become_visitor(connection)
+    usual = weights.fitting(connection, usual, wanted.query)
+    alpha = usual.alpha if wanted.alpha is None else wanted.alpha
     by = ranking(
         wanted.words_and_picture, embedded, serving, alpha=wanted.alpha, words=wanted.words
     )
