@@ -85,6 +85,12 @@ class Fonts:
     ) -> None:
         self.close()
 
+    @property
+    def vocabulary(self) -> str | None:
+        """A hash of what words are read by; None before a search, and of a model that reads all of them."""
+        sight = self._embedders.get("vl")
+        return sight.vocabulary if sight else None
+
     def close(self) -> None:
         """Give back the connection and what the embedders hold."""
         for embedder in self._embedders.values():

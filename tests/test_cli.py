@@ -63,6 +63,7 @@ def test_from_a_folder_to_an_answer(
     assert hits[0]["name"] == "Family 4"
     assert hits[0]["vl_rank"] == 1
     assert hits[0]["text_rank"] is not None
+    assert hits[0]["vocabulary"] in indexer("doctor", "--quick").stdout, "what queries are read by"
     table = indexer("search", "high contrast", "--limit", "2").stdout
     assert "Family 4" in table
     assert len(table.splitlines()) == 2, "Family 0 to 4 are one design by their names"

@@ -70,7 +70,8 @@ def test_a_learned_word_moves_its_own_queries_towards_what_people_showed() -> No
     for other in ("handwriting", "elegant serif", "not cursive"):
         assert nearer(other) == 0
     assert taught.model == plain.model
-    assert taught.vocabulary != plain.vocabulary
+    assert taught.vocabulary != plain.vocabulary == MeasuredTraits(learned={}).vocabulary
+    assert MeasuredTraits().vocabulary not in (taught.vocabulary, plain.vocabulary)
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,8 @@ def search_command(
         hits = fonts.search(
             query, image=picture, count=limit, filter=_collapsed(filter, collapse), **options
         )
-    _show(hits, as_json=as_json)
+        vocabulary = fonts.vocabulary
+    _show(hits, as_json=as_json, vocabulary=vocabulary)
 
 
 @click.command("similar")
@@ -135,9 +136,11 @@ def _collapsed(filter: dict[str, Any] | None, collapse: bool) -> dict[str, Any] 
     return {"collapse": True, **(filter or {})} if collapse else filter
 
 
-def _show(hits: Sequence[Hit], *, as_json: bool) -> None:
+def _show(hits: Sequence[Hit], *, as_json: bool, vocabulary: str | None = None) -> None:
     if as_json:
-        click.echo(json.dumps([asdict(hit) for hit in hits], indent=2, default=str))
+        read_by = {"vocabulary": vocabulary} if vocabulary else {}
+        rows = [{**asdict(hit), **read_by} for hit in hits]
+        click.echo(json.dumps(rows, indent=2, default=str))
         return
     if not hits:
         notice("Nothing was found. If vectors are missing, run: indexer backfill")

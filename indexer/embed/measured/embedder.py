@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from math import cos, pi, sin
-from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +71,7 @@ class MeasuredTraits(Embedder):
     @property
     def vocabulary(self) -> str:
         """Of what queries are read by: the lexicon with asked.toml, and the learned words."""
-        made_of = f"{self._asked.revision} {sorted(self._learned.items(), key=itemgetter(0))}"
+        made_of = f"{self._asked.revision} {sorted(map(str, self._learned.items()))}"
         return hashlib.sha256(made_of.encode()).hexdigest()[:12]
 
     @property
