@@ -75,10 +75,7 @@ def train(tags: Tags, traits: Mapping[str, Traits]) -> dict[str, Any]:
     for word, alike in _words(allowed).items():
         tagged = np.array([not alike.isdisjoint(allowed[name]) for name in vectors])
         if tagged.sum() >= MIN_TAGGED and _helps(word, fonts, tagged, folds):
-            words[word] = {
-                "families": int(tagged.sum()),
-                "towards": _towards(_direction(fonts, tagged)),
-            }
+            words[word] = _known(fonts, tagged)
     return {"families": len(vectors), "words": words}
 
 
@@ -90,9 +87,7 @@ def _helps(word: str, fonts: Matrix, tagged: Flags, folds: NDArray[np.int64]) ->
         seen = folds != fold
         if not tagged[seen].any():
             return False
-        known = {"families": int(tagged[seen].sum())}
-        known |= {"towards": _towards(_direction(fonts[seen], tagged[seen]))}
-        learned = parse(json.dumps({"words": {word: known}}))
+        learned = parse(json.dumps({"words": {word: _known(fonts[seen], tagged[seen])}}))
         by_lexicon[~seen] = fonts[~seen] @ plain
         by_people[~seen] = fonts[~seen] @ MeasuredTraits(learned=learned).embed_query(word)
     return _precision(by_people, tagged) > BETTER * _precision(by_lexicon, tagged)
@@ -102,6 +97,11 @@ def _precision(scores: Matrix, tagged: Flags) -> float:
     """Average precision."""
     hits = tagged[np.argsort(-scores, kind="stable")]
     return float((np.cumsum(hits) / np.arange(1, len(hits) + 1))[hits].mean())
+
+
+def _known(fonts: Matrix, tagged: Flags) -> dict[str, Any]:
+    """As it stands in the file."""
+    return {"families": int(tagged.sum()), "towards": _towards(_direction(fonts, tagged))}
 
 
 def _direction(fonts: Matrix, tagged: Flags) -> Matrix:
