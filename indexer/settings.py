@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     vl_url: str | None = Field(None, validation_alias="VL_EMBEDDING_URL")
     vl_api_key: SecretStr | None = Field(None, validation_alias="VL_EMBEDDING_API_KEY")
     vl_model: str | None = Field(None, validation_alias="VL_EMBEDDING_MODEL")
+    ray_address: str | None = Field(None, validation_alias="RAY_ADDRESS")
     serve_host: str = Field("127.0.0.1", validation_alias="FONTSIGHT_SERVE_HOST")
     serve_port: int = Field(8700, ge=1, le=65535, validation_alias="FONTSIGHT_SERVE_PORT")
     serve_keys: SecretStr | None = Field(None, validation_alias="FONTSIGHT_SERVE_KEYS")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from eval.bench.capacity import BYTES
 from eval.bench.flops import ARCHITECTURES
 from eval.cli import main
 from tests.fix_qwen import NEEDS_TORCH
@@ -82,6 +84,48 @@ def test_the_plan_is_printed_as_markdown() -> None:
     assert head.count("|") == rule.count("|") == rows[0].count("|")
     assert len(rows) == 6
     assert "| 8B | 1024 × 512 | 592 | 10.70 | 3.3 | 10 min | 1.7 h | 16.8 h |" in rows
+
+
+def planned(*options: str) -> dict[str, dict[str, Any]]:
+    done = CliRunner().invoke(main, ["plan", "--fonts=20000", "--json", *options])
+    assert done.exit_code == 0, done.output
+    return {line["what"]: line for line in json.loads(done.stdout)}
+
+
+def test_the_plan_of_a_backfill_says_what_each_number_rests_on() -> None:
+    lines = planned("--gpus=4", "--gpu=H200", "--model=2b", "--cores=34", "--hosts=2")
+    assert lines["embed sheets"]["value"] == pytest.approx(20_000 / (4 * 106))
+    assert lines["embed sheets"]["basis"] == "estimate"
+    assert lines["render and measure"]["value"] == pytest.approx(20_000 * 0.1 / 32)
+    assert lines["connections"]["value"] == 4 * 5 + 1
+    assert lines["build the graph anew"]["value"] == pytest.approx(14)
+    assert all(line["source"] for line in lines.values())
+    stages = (
+        "fetch from npm, nothing cached",
+        "render and measure",
+        "embed sheets",
+        "save, index in place",
+    )
+    assert lines["the whole run"]["value"] == max(lines[stage]["value"] for stage in stages)
+
+
+def test_the_plan_takes_the_rate_that_was_measured() -> None:
+    embed = planned("--gpus=2", "--rate=50")["embed sheets"]
+    assert (embed["value"], embed["basis"]) == (pytest.approx(200), "given")
+    by_default = planned("--gpus=2", "--model=8b")["embed sheets"]["value"]
+    assert by_default == pytest.approx(20_000 * ARCHITECTURES["8b"].flops(512, 1024, 80) / 71e12)
+
+
+@pytest.mark.slow
+def test_the_bytes_of_the_plan_are_those_of_a_table() -> None:
+    """The bench says them of a real one; bookkeeping has pages that are not full yet."""
+    rows = 200
+    done = CliRunner().invoke(main, ["bench", "storage", f"--rows={rows}", "--json"])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)["bytes"]
+    assert found.keys() == BYTES.keys()
+    for what in ("vectors", "graph"):
+        assert found[what] / rows == pytest.approx(BYTES[what], rel=0.1)
 
 
 def test_the_plan_needs_no_torch() -> None:

@@ -36,6 +36,7 @@ IN_CI = {
     "pip install -e '.[test]'",
     "pytest",
     "pytest --db=testcontainers",
+    "pytest --db=embedded-16",
     "pip install -e '.[test-vl]'",
     "pytest -m model",
 }
@@ -51,6 +52,7 @@ ELSEWHERE = {
     "python -m eval bench embed --sheets 4 --rounds 1 --width 256 --height 128": "tests/test_bench_embed.py",
     "python -m eval bench job --fonts 4 --rounds 1 --width 256 --height 128": "tests/test_bench_embed.py",
     "python -m eval bench serve --seconds 0.5 --rounds 1 --rows 200": "tests/test_bench_serve.py",
+    "python -m eval bench storage --rows 200": "tests/test_flops.py",
     "docker compose up --wait": "tests/test_deploy.py; its images cannot be pulled everywhere",
 }
 
@@ -70,7 +72,10 @@ def test_every_command_of_the_indexer_is_in_the_readme() -> None:
 
 def test_ci_runs_the_commands_that_it_is_said_to_run() -> None:
     script = (ROOT / ".ci/run").read_text(encoding="utf-8")
-    for command in ("pip install --quiet -e '.[test]'", " pytest -n 2\n", "--db=testcontainers"):
+    for command in (
+        "pip install --quiet -e '.[test]'", " pytest -n 2\n", "--db=embedded-16",
+        "--db=testcontainers",
+    ):  # fmt: skip
         assert command in script
 
 

@@ -147,11 +147,12 @@ def table(planned: Sequence[Planned]) -> str:
                 str(row.tokens),
                 f"{row.flops / 1e12:.2f}",
                 f"{row.fonts_per_second:.1f}",
-                *(_duration(hours) for hours in row.hours.values()),
+                *(duration(hours) for hours in row.hours.values()),
             ]
         )
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
 
 
-def _duration(hours: float) -> str:
+def duration(hours: float) -> str:
+    """For people."""
     return f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.0f} min"

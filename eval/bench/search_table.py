@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import permutations
 from typing import Any
@@ -87,7 +87,12 @@ class Truth:
         return float(np.mean([np.corrcoef(*pair)[0, 1] for pair in zip(text, vl, strict=True)]))
 
 
-def fill(connection: Connection, fonts: SyntheticFonts, truth: Truth) -> FilledTable:
+def fill(
+    connection: Connection,
+    fonts: SyntheticFonts,
+    truth: Truth,
+    before_indexes: Callable[[], None] = lambda: None,
+) -> FilledTable:
     """Load the fonts, then build the indexes: as a large table is filled."""
     definitions = drop_indexes(connection)
     begin = time.perf_counter()
@@ -95,6 +100,7 @@ def fill(connection: Connection, fonts: SyntheticFonts, truth: Truth) -> FilledT
         copy.set_types(["uuid", "text", "text", "text", "vector", "halfvec"])
         for row in _rows(fonts, truth):
             copy.write_row(row)
+    before_indexes()
     connection.execute("vacuum analyze public.fonts")
     seconds = time.perf_counter() - begin
     # a graph that does not fit is built several times slower; 64 MB is Postgres's default

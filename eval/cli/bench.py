@@ -9,10 +9,13 @@ from typing import Any
 
 import click
 
+from eval.bench.capacity import RATES, Model, Rate, capacity
+from eval.bench.capacity import table as capacity_table
 from eval.bench.flops import plan, table
 from eval.bench.fonts import bench_fonts
 from eval.bench.idle import bench_idle
 from eval.bench.search import bench_search
+from eval.bench.storage import bench_storage
 from eval.bench.vectors import NOISE
 from eval.cli.options import RANDOM_WEIGHTS, sheet_options
 from indexer.cli.options import AS_JSON
@@ -61,6 +64,22 @@ def idle_command(rows: int, as_json: bool) -> None:
     click.echo(
         f"{rows} fonts, nothing pending: median {timing.median:.2f} s, max {timing.max:.2f} s"
     )
+
+
+@bench_group.command("storage")
+@click.option("--rows", type=click.IntRange(min=10), default=20_000, show_default=True)
+@AS_JSON
+def storage_command(rows: int, as_json: bool) -> None:
+    """Say how many bytes ROWS made-up fonts take, and how long their index takes to build.
+
+    The table is made on an embedded Postgres of its own, which is removed afterwards. `plan` works
+    with what this says.
+
+    \b
+    Example:  python -m eval bench storage --rows 2000
+    """
+    result = bench_storage(rows)
+    click.echo(json.dumps(asdict(result)) if as_json else result)
 
 
 @bench_group.command("search")
@@ -199,7 +218,9 @@ def serve_command(model: str, devices: str | None, as_json: bool, **options: Any
 @click.option(
     "--tflops", default=71.0, show_default=True, help="Dense bf16 of a card; 71: RTX 3090."
 )
-@click.option("--cards", type=click.IntRange(min=1), default=2, show_default=True)
+@click.option(
+    "--gpus", "--cards", "cards", type=click.IntRange(min=1), default=2, show_default=True
+)
 @click.option(
     "--utilisation",
     type=click.FloatRange(0, 1, min_open=True),
@@ -207,8 +228,61 @@ def serve_command(model: str, devices: str | None, as_json: bool, **options: Any
     show_default=True,
     help="The share of it that is reached.",
 )
+@click.option("--fonts", type=click.IntRange(min=1), help="Plan all of a backfill of so many.")
+@click.option(
+    "--gpu",
+    type=click.Choice([*RATES], case_sensitive=False),
+    help="With --fonts: a card whose rate was estimated, in place of --tflops.",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SHEETS",
+    help="With --fonts: what a card of yours embeds in a second, by `bench embed`.",
+)
+@click.option(
+    "--model",
+    type=click.Choice(["2b", "8b"]),
+    default="8b",
+    show_default=True,
+    help="With --fonts.",
+)
+@click.option(
+    "--cores",
+    type=click.IntRange(min=1),
+    help="With --fonts: of all hosts. Default: 8 for each GPU.",
+)
+@click.option(
+    "--hosts", type=click.IntRange(min=1), default=1, show_default=True, help="With --fonts."
+)
 @AS_JSON
-def plan_command(tflops: float, cards: int, utilisation: float, as_json: bool) -> None:
-    """What a sheet costs and how long fonts take, on paper: python -m eval plan --cards 1"""
-    planned = plan(tflops, cards, utilisation)
-    click.echo(json.dumps([asdict(row) for row in planned]) if as_json else table(planned))
+def plan_command(
+    tflops: float,
+    cards: int,
+    utilisation: float,
+    fonts: int | None,
+    gpu: str | None,
+    rate: float | None,
+    model: Model,
+    cores: int | None,
+    hosts: int,
+    as_json: bool,
+) -> None:
+    """What a sheet costs on paper; with --fonts, what a whole backfill takes and what that rests on.
+
+    \b
+    Example:  python -m eval plan --cards 1
+              python -m eval plan --fonts 200000 --gpus 8 --gpu H200 --hosts 2
+    """
+    if fonts is None:
+        planned = plan(tflops, cards, utilisation)
+        click.echo(json.dumps([asdict(row) for row in planned]) if as_json else table(planned))
+        return
+    if rate:
+        each = Rate(sheets=rate, basis="given", source="by --rate")
+    elif gpu:
+        each = Rate.of(gpu, model)
+    else:
+        each = Rate.by_flops(tflops, utilisation, model)
+    lines = capacity(fonts, cards, each, model=model, cores=cores or 8 * cards, hosts=hosts)
+    click.echo(json.dumps([asdict(line) for line in lines]) if as_json else capacity_table(lines))

@@ -14,10 +14,11 @@ from typing import Any
 import click
 
 from indexer.cli.commands import DONE_WITH_FAILURES
+from indexer.cli.extras import ray_engine
 from indexer.cli.options import vl_options
 from indexer.database.connect import Connection, opened
 from indexer.fetch.files import FontFiles
-from indexer.job.backfill import BackfillOptions, backfill, planned
+from indexer.job.backfill import Backfill, BackfillOptions, backfill, planned
 from indexer.job.causes import by_cause
 from indexer.job.cost import Cost
 from indexer.job.pending import Selection
@@ -87,8 +88,17 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command("backfill")
 @DRY_RUN
+@click.option(
+    "--engine", type=click.Choice(["ray"]),
+    help="ray: a worker for each GPU of a Ray cluster, or for each node where there is no GPU.",
+)  # fmt: skip
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="With --engine ray: so many workers in all."
+)
 @job_options
-def backfill_command(dry_run: bool, as_json: bool, **options: Any) -> None:
+def backfill_command(
+    dry_run: bool, engine: str | None, workers: int | None, as_json: bool, **options: Any
+) -> None:
     """Embed every font whose vectors are missing or out of date.
 
     What is up to date costs nothing, so running it again embeds nothing. A font that fails is
@@ -97,11 +107,15 @@ def backfill_command(dry_run: bool, as_json: bool, **options: Any) -> None:
     \b
     Example:  indexer backfill --dry-run
               indexer backfill --limit 100
+              indexer backfill --engine ray
     """
+    if workers and not engine:
+        raise click.UsageError("--workers is for --engine ray.")
+    job = ray_engine(workers) if engine else backfill
     settings, wanted = Settings(), _options(**options)
     files = FontFiles.from_settings(settings, wanted.files, notice=notice)
     with opened(settings, notice, writes=True) as connection:
-        _run(connection, settings, files, wanted, dry_run=dry_run, as_json=as_json)
+        _run(connection, settings, files, wanted, job=job, dry_run=dry_run, as_json=as_json)
 
 
 @click.command("sync")
@@ -168,12 +182,13 @@ def _run(
     *,
     dry_run: bool,
     as_json: bool,
+    job: Backfill = backfill,
 ) -> None:
     if dry_run:
         _explain(connection, settings, options, as_json=as_json)
         return
     failed = 0
-    for space, progress in backfill(
+    for space, progress in job(
         connection, settings, files, options, say=notice, progress_bar=progress_bar
     ):
         _report(space, progress, as_json=as_json)

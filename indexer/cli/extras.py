@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from indexer.errors import UserError
+from indexer.job.backfill import Backfill
 
 SERVE = "needs the extra serve: pip install 'fontsight[serve]'."
 
@@ -16,6 +18,17 @@ def service() -> Callable[..., None]:
     except ModuleNotFoundError as error:
         raise UserError(f"The query service {SERVE}") from error
     return run
+
+
+def ray_engine(workers: int | None) -> Backfill:
+    """indexer.cluster.by_ray.backfill_by_ray; raises UserError where the extra is not installed."""
+    try:
+        from indexer.cluster.by_ray import backfill_by_ray  # noqa: PLC0415 - of an extra
+    except ModuleNotFoundError as error:
+        raise UserError(
+            "--engine ray needs the extra ray: pip install 'fontsight[ray]'."
+        ) from error
+    return partial(backfill_by_ray, workers=workers)
 
 
 def mcp_server() -> Callable[..., None]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from indexer.database.options import options
 from indexer.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as AlchemyConnection
 
 PACKAGE = Path(__file__).parents[1]
+MIGRATE = "fontsight migrate"
 CURRENT = "select version_num from font_index.alembic_version"
 
 # A migration that waits for a lock makes all later readers wait behind it, and Supabase's API ends their calls
@@ -149,7 +151,7 @@ def downgrade(
 def uninstall(conninfo: str, notice: Callable[[str], None] | None = None) -> None:
     """Remove all that `installed` lists."""
     downgrade(conninfo, "base", notice, drop_vectors=True)
-    with psycopg.connect(conninfo, application_name="fontsight migrate") as connection:
+    with psycopg.connect(conninfo, **options(conninfo, MIGRATE)) as connection:
         connection.execute("set local lock_timeout = '10s'")
         connection.execute("drop table font_index.alembic_version")
         connection.execute("drop schema font_index")
@@ -202,7 +204,7 @@ def connected(conninfo: str) -> Iterator[AlchemyConnection]:
     # the address goes to the driver as it is: no rewriting of URLs, no password in an error
     engine = create_engine(
         "postgresql+psycopg://",
-        creator=lambda: psycopg.connect(conninfo, application_name="fontsight migrate"),
+        creator=lambda: psycopg.connect(conninfo, **options(conninfo, MIGRATE)),
         poolclass=NullPool,
     )
     try:

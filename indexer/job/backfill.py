@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
+from typing import Protocol
 
 import psycopg
 
@@ -47,6 +48,21 @@ class BackfillOptions:
     files: Mode = "auto"
     processes: int | None = None
     prune: bool = False  # also what more than a tenth of the fonts have left
+
+
+class Backfill(Protocol):
+    """`backfill`, or what does the same by several workers."""
+
+    def __call__(
+        self,
+        connection: Connection,
+        settings: Settings,
+        files: FontFiles,
+        options: BackfillOptions,
+        *,
+        say: Callable[[str], None],
+        progress_bar: ProgressBar,
+    ) -> Iterator[tuple[Space, Progress]]: ...
 
 
 def backfill(

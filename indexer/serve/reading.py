@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from threading import Lock
-from types import TracebackType
 from typing import Self, TypeVar
 
 import psycopg
 from psycopg import errors, sql
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from indexer.database.connect import OPTIONS, Connection, Database, register_vectors
+from indexer.database.connect import Connection, Database, register_vectors
+from indexer.database.options import options
 from indexer.errors import UserError
 from indexer.serve import visitors
 from indexer.settings import Settings
@@ -64,7 +64,7 @@ class Reader:
         self._as_visitor = AS_ROLE.format(begin=begin, role=sql.Identifier(role)) if role else begin
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             database.conninfo,
-            kwargs={**OPTIONS, "autocommit": True},
+            kwargs={**options(database.conninfo, "fontsight serve"), "autocommit": True},
             configure=register_vectors,
             min_size=1,
             max_size=MAX_CONNECTIONS,
@@ -92,12 +92,7 @@ class Reader:
         self._pool.open()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._pool.close()
 

@@ -1,0 +1,1 @@
+"""The job on many hosts: Ray places, restarts and adds its workers."""
