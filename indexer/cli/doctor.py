@@ -98,7 +98,7 @@ def _embedder(
                 f"{model.name}, revision {model.revision[:19]}, {model.dimension} dimensions",
             )
             if embedder.vocabulary:
-                _line("vocabulary", f"{embedder.vocabulary}, by which queries are read")
+                tell("vocabulary", f"{embedder.vocabulary}, by which queries are read")
             if not quick:
                 embedder.start(MEASURED)
     except UserError as error:
