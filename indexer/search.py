@@ -126,6 +126,7 @@ class Fonts:
                     leg: self._ask(leg, serving[leg], part) for leg, part in asked(given).items()
                 }
                 with self._connection.transaction():
+                    self._connection.execute(spaces.NO_SWITCH)
                     if spaces.serving(self._connection) != serving:
                         continue  # another space began to serve while the query was embedded
                     by = ranking(given, embedded, serving, alpha=alpha, words=words)
