@@ -10,8 +10,8 @@ from typing import ParamSpec
 
 import click
 
-from eval.datasets.building import Built, assemble, google_families
-from eval.datasets.dataset import AboutDataset, Font, Judgments, Query, refusal, save
+from eval.datasets.building import Built, assemble, family_half, google_families
+from eval.datasets.dataset import AboutDataset, Font, Judgments, Query, Split, refusal, save
 from eval.datasets.google import build_google
 from eval.datasets.importers import (
     exhaustive,
@@ -105,12 +105,22 @@ def build_google_command(out: Path, families: int, collapsed: bool) -> Built:
 )  # fmt: skip
 @click.option("--license", "license_", required=True, help="Of the tags, such as CC0-1.0.")
 @click.option("--tagged", is_flag=True, help="Only families that have a tag: all are judged then.")
+@click.option(
+    "--half", type=click.Choice(["dev", "test"]),
+    help="Only families for improving, or for reporting; for queries, see eval run --split.",
+)  # fmt: skip
 @OUT
 @FAMILIES
 @COLLAPSE
 @_made
 def build_tags_command(
-    labels: Path, license_: str, tagged: bool, out: Path, families: int, collapsed: bool
+    labels: Path,
+    license_: str,
+    tagged: bool,
+    half: Split | None,
+    out: Path,
+    families: int,
+    collapsed: bool,
 ) -> Built:
     """Families of Google Fonts, and what people have tagged them with.
 
@@ -118,13 +128,17 @@ def build_tags_command(
     Example:  python -m eval build tags --labels font-library-tags.json --license CC0-1.0 --out tags
     """
     read = read_tags(labels)
-    wanted = (lambda name: bool(read.get(name))) if tagged else (lambda name: True)
+
+    def wanted(name: str) -> bool:
+        return bool(read.get(name) or not tagged) and half in (None, family_half(name))
+
     chosen, origin = google_families(
         FontFiles.from_settings(Settings(), notice=notice), families, among=wanted
     )
     digest = hashlib.sha256(labels.read_bytes()).hexdigest()[:16]
     made_by = f"python -m eval build tags --labels {labels.name} --families {families}"
-    made_by += f"{' --tagged' if tagged else ''}, from {origin} and tags of SHA-256 {digest}"
+    made_by += f"{' --tagged' if tagged else ''}{f' --half {half}' if half else ''}"
+    made_by += f", from {origin} and tags of SHA-256 {digest}"
     return build_tags(chosen, read, made_by=made_by, license_=license_, collapsed=collapsed)
 
 
