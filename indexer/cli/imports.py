@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -15,6 +16,7 @@ from indexer.catalog.fontsource import Source
 from indexer.catalog.selection import chosen_families
 from indexer.cli.commands import DONE_WITH_FAILURES
 from indexer.database.connect import opened
+from indexer.errors import UserError
 from indexer.fetch.files import FontFiles
 from indexer.fetch.folders import FontFolders, remember
 from indexer.settings import Settings
@@ -41,8 +43,13 @@ def import_group() -> None:
     "--limit", type=click.IntRange(min=1), help="So many families, an equal share of each category."
 )
 @click.option(
-    "--ids", metavar="ID,ID", default="", help="Just these families, such as inter,eb-garamond."
-)
+    "--ids", metavar="ID,ID", default="",
+    help='Just these families, by id or name, such as inter,"EB Garamond".',
+)  # fmt: skip
+@click.option(
+    "--ids-file", type=click.File(encoding="utf-8-sig", errors="replace"),
+    help="Just the families of this file, an id or a name on each line; - for standard input.",
+)  # fmt: skip
 @click.option("--category", "categories", multiple=True, help="Just this category; repeatable.")
 @click.option(
     "--list",
@@ -54,24 +61,42 @@ def import_group() -> None:
 )
 @UPDATE
 def import_fontsource(
-    limit: int | None, ids: str, categories: tuple[str, ...], source: Source, update: bool
+    limit: int | None,
+    ids: str,
+    ids_file: TextIO | None,
+    categories: tuple[str, ...],
+    source: Source,
+    update: bool,
 ) -> None:
     """Import families of Google Fonts, as Fontsource lists them.
 
-    The choice is the same every time, and a smaller one is the beginning of a larger one.
+    The choice is the same every time, and a smaller one is the beginning of a larger one. Ids and
+    names that nobody knows are reported and skipped, with exit code 3; a family that is newer than
+    the list is taken from its npm package.
 
     \b
     Example:  indexer import fontsource --limit 60
               indexer import fontsource --ids inter,eb-garamond
+              indexer import fontsource --ids-file families.txt
               indexer import fontsource --category serif --category monospace --limit 40
     """
+    wanted = [*map(str.strip, ids.split(",")), *map(str.strip, ids_file or ())]
+    wanted = [word for word in wanted if word]
+    if ids_file is not None and not wanted:
+        raise UserError("The file of --ids-file names no family: put an id or a name on each line.")
     settings = Settings()
     files = FontFiles.from_settings(settings, notice=notice)
     with opened(settings, notice, writes=True) as connection:
-        families = chosen_families(
-            files, limit=limit, ids=ids.split(","), categories=categories, source=source, say=notice
+        chosen = chosen_families(
+            files, limit=limit, wanted=wanted, categories=categories, source=source, say=notice
         )
-        _report(rows.add(connection, families, update=update))
+        added = rows.add(connection, chosen.families, update=update)
+    for word, why in chosen.unknown.items():
+        notice(f"skipped {word}: {why}")
+    _report(added)
+    if chosen.unknown:
+        click.echo(f"ids: {len(chosen.unknown)} of {len(wanted)} skipped")
+        sys.exit(DONE_WITH_FAILURES)
 
 
 @import_group.command("directory")
