@@ -71,7 +71,7 @@ def about(dataset: Dataset, **others: object) -> AboutRun:
         functions={"public.match_fonts_hybrid": "f" * 64},
         schema_revision="0005",
         code="c" * 40 + "+",
-        versions={"python": "3.11"},
+        versions={"python": "3.11", "postgres": "17.6", "pgvector": "0.8.1"},
         parameters={
             "variants": ["A", "B2", "C"], "alphas": [0.5], "depth": 200, "words": 0.0,
             "normalization": "raw", "split": None, "fonts": 3,

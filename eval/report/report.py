@@ -103,7 +103,8 @@ class Report:
             "Embedders": "; ".join(
                 f"{leg} {space['identity']['model']['name']}" for leg, space in about.spaces.items()
             ),
-            "Ranked": _time(about.finished_at),
+            "Ranked": f"{_time(about.finished_at)}, on Postgres {about.versions['postgres']} "
+            f"with pgvector {about.versions['pgvector']}",
         }
         if split := results.judging.split or about.parameters["split"]:
             facts["Queries"] += f" (the {split} half)"
