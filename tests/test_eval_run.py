@@ -505,7 +505,7 @@ def test_the_command_keeps_a_postgres_of_its_own_for_each_dataset(
     assert "hashed-ngrams" in done.stderr and "8 embedded" in done.stderr
     assert done.stdout.startswith("| variant | queries | nDCG@10 (95 %)")
     assert "| C at " in done.stdout and "| B1" not in done.stdout
-    assert [path.name for path in (home / "eval").iterdir()] == [load(few).hash[:16]]
+    assert [path.name for path in (home / "eval").iterdir()] == [load(few).corpus_hash[:16]]
     again = command(f"--out={tmp_path / 'two'}")
     assert "8 embedded" not in again.stderr and "0 embedded" in again.stderr
     assert (tmp_path / "one" / record.RANKINGS).read_bytes() == (

@@ -88,7 +88,7 @@ def _place(ctx: click.Context, param: click.Parameter, value: str) -> str:
 @click.option(
     "--database", "place", callback=_place, default=OWN, show_default=True,
     metavar=f"{OWN}|{ENV}|{TESTCONTAINERS}[:IMAGE]",
-    help=f"Where to rank. {OWN}: an embedded Postgres that keeps the dataset's vectors. {ENV}: the database of "
+    help=f"Where to rank. {OWN}: an embedded Postgres that keeps the fonts' vectors. {ENV}: the database of "
     "DATABASE_URL, by the vectors that serve there; the fonts must be there, nothing is imported, and only "
     f"B1's vectors are embedded, alongside the serving ones. {TESTCONTAINERS}: a container of {IMAGE} or of "
     "another image, which needs Docker and is removed in the end.",
@@ -105,8 +105,8 @@ def run_command(
 ) -> None:
     """Rank every query of a dataset in every way, in Postgres, and say what the rankings are worth.
 
-    By default in an embedded Postgres of the evaluation's own, one for each dataset, which keeps its
-    vectors: a second run embeds nothing. --database chooses another.
+    By default in an embedded Postgres of the evaluation's own, one for each set of fonts, which keeps
+    their vectors: a second run embeds nothing. --database chooses another.
     Without options both embedders are the offline ones
     (hashed-ngrams, measured-traits), whatever the environment says. An interrupted run goes on when
     the command is given again.

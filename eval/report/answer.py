@@ -36,6 +36,10 @@ ON_IN_SAMPLE = (
     "The in-sample alpha was chosen on the very queries that it is scored on, and is flattered."
 )
 ON_CEILING = '"At most": some queries have more relevant fonts than are looked at, so that recall cannot reach 1.'
+ON_ASSUMED = (
+    "Assumed: that fonts which nobody named are not relevant. Of how many anybody looked at, Judged@10, "
+    "such queries say nothing."
+)
 ON_LEG = "The best single leg is picked in hindsight, which favours it somewhat in comparisons with fusions."
 ON_UNANSWERED = "A query that one leg could not embed is ranked by the other at every alpha."
 ON_CHANGES = "The code had changes that this commit lacks: the numbers may not come back exactly."
