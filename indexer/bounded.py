@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from multiprocessing.connection import Pipe
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from indexer.errors import FontError, UserError
@@ -95,12 +94,7 @@ class FontProcesses:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
         self.close(now=kind is not None)
 
     @property

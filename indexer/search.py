@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from types import TracebackType
 from typing import Any, Self, TypeVar
 from uuid import UUID
 
@@ -77,12 +76,7 @@ class Fonts:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -126,6 +120,7 @@ class Fonts:
                     leg: self._ask(leg, serving[leg], part) for leg, part in asked(given).items()
                 }
                 with self._connection.transaction():
+                    self._connection.execute(spaces.NO_SWITCH)
                     if spaces.serving(self._connection) != serving:
                         continue  # another space began to serve while the query was embedded
                     by = ranking(

@@ -25,9 +25,9 @@ MARKED_BY_FIXTURE = {"server": pytest.mark.database, "checkpoint_folder": pytest
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--db",
-        choices=("embedded", "testcontainers"),
+        choices=("embedded", "embedded-16", "testcontainers"),
         default="embedded",
-        help="which Postgres the tests run on; testcontainers needs Docker",
+        help="which Postgres the tests run on: 18, 16, or 17, which needs Docker",
     )
 
 

@@ -32,10 +32,11 @@ def data_folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def server(request: pytest.FixtureRequest) -> Iterator[str]:
     """The conninfo of a superuser on a server that only these tests use."""
-    if request.config.getoption("--db") == "embedded":
+    db = str(request.config.getoption("--db"))
+    if db != "testcontainers":
         # not in pytest's folder: as root, another pytest would close it to the server's user
         with tempfile.TemporaryDirectory() as folder:
-            yield hasty(local.start(Path(folder)))
+            yield hasty(local.start(Path(folder), version=16 if db == "embedded-16" else 18))
             local.stop(Path(folder))
         return
     from testcontainers.community.postgres import PostgresContainer
@@ -91,6 +92,18 @@ def api_roles(server: str) -> Iterator[tuple[str, ...]]:
             admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
         for role in API_ROLES:
             admin.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))
+
+
+def end_connections(admin: Connection, *kept: Connection, name: str = "fontsight") -> int:
+    """Of this name to the admin's database, but for the admin's own and those kept; how many."""
+    mine = [connection.info.backend_pid for connection in (admin, *kept)]
+    row = admin.execute(
+        "select count(pg_terminate_backend(pid)) from pg_stat_activity where pid <> all(%s)"
+        " and datname = current_database() and application_name = %s",
+        [mine, name],
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def temporary_database(server: str, template: str) -> Iterator[Database]:

@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from indexer.database.connect import Connection
 from indexer.settings import Settings
 from tests.fix_database import temporary_database
 from tests.fix_servers import free_port
+from tests.fix_waiting import until
 
 CLIENT = "@supabase/postgrest-js@2.109.0"  # the last that Node 20 runs
 NO_POSTGREST = "no PostgREST"
@@ -134,14 +134,6 @@ def answers(url: str) -> bool:
     with contextlib.suppress(httpx.TransportError):
         return httpx.get(url, trust_env=False).is_success
     return False
-
-
-def until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    """Waits for what another process is about to do."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"not so within {seconds} s"
-        time.sleep(0.05)
 
 
 NpmPackages = Callable[..., Path]

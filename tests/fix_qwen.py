@@ -6,8 +6,7 @@ import io
 import multiprocessing
 import os
 import runpy
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from multiprocessing import forkserver
@@ -110,14 +109,6 @@ def stacked(results: Sequence[object]) -> np.ndarray:
     """Vectors only: an error among them fails."""
     assert not [result for result in results if isinstance(result, Exception)], results
     return np.stack(results)  # type: ignore[call-overload, no-any-return]
-
-
-def until(done: Callable[[], bool]) -> None:
-    """It is so within a minute."""
-    end = time.monotonic() + 60
-    while not done():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def fault(code: str) -> bytes:

@@ -31,7 +31,7 @@ from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec
 from indexer.text import PRODUCT
 from indexer.traits.measure import measure
-from tests.fix_postgrest import until
+from tests.fix_waiting import until
 
 KEY = "a-key-of-these-tests-alone"
 

@@ -13,7 +13,8 @@ import pytest
 
 from indexer.database import schema
 from tests.fix_database import API_ROLES
-from tests.fix_postgrest import DEFAULTS, Answer, Api, Serve, until
+from tests.fix_postgrest import DEFAULTS, Answer, Api, Serve
+from tests.fix_waiting import until
 
 pytestmark = pytest.mark.network  # the client comes from npm, once
 

@@ -24,8 +24,9 @@ import pytest
 
 from tests.fix_cli import font_folder, runner
 from tests.fix_embedding_service import Answer, Service, numbers_of
-from tests.fix_postgrest import Api, NpmPackages, Serve, answers, token, until
+from tests.fix_postgrest import Api, NpmPackages, Serve, answers, token
 from tests.fix_servers import free_port, running
+from tests.fix_waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.network]
 

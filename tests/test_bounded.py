@@ -27,7 +27,7 @@ from indexer.errors import FontError, UserError
 from indexer.job.prepare import facts_of_file
 from indexer.memory import available_bytes
 from tests.fix_bounded import MIB, bomb, lives
-from tests.fix_postgrest import until
+from tests.fix_waiting import until
 
 GIB = 1024 * MIB
 

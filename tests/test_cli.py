@@ -12,6 +12,7 @@ import subprocess
 import sys
 import termios
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ import pytest
 from eval.fonts.parametric import ParametricFont
 from indexer import spaces
 from indexer.cli import main
+from indexer.database import schema
 from indexer.database.connect import Connection, Database
+from indexer.embed.ngrams import HashedNgrams
 from indexer.job.heartbeat import Heartbeat
 from indexer.job.pending import EVERYTHING, pending
 from indexer.job.store import JobRun
@@ -318,6 +321,43 @@ def test_a_file_cut_short_in_a_folder_is_said_and_the_rest_imported(
     assert "files: 3 of 5 skipped" in done.stdout
     assert done.stderr.count("cut short") == 2  # the third is refused by brotli
     assert connection.execute("select count(*) from fonts").fetchone() == (2,)
+
+
+def test_what_a_command_has_done_is_told_in_json_too(
+    indexer: Indexer, tmp_path: Path, connection: Connection
+) -> None:
+    def told(*arguments: str, expect: int = 0) -> Any:
+        return json.loads(indexer(*arguments, "--json", expect=expect).stdout)
+
+    folder = font_folder(tmp_path / "fonts", 2)
+    (folder / "0.ttf").write_bytes(b"no font")
+    done = told("import", "directory", str(folder), expect=3)
+    assert (done["new"], done["updated"], done["unchanged"], done["files"]) == (1, 0, 0, 2)
+    assert [problem["path"] for problem in done["skipped"]] == ["0.ttf"]
+
+    text = spaces.text_space(HashedNgrams())
+    other = replace(text, text_schema="another")
+    for space in (text, other):
+        spaces.register(connection, space)
+    assert {one["id"]: (one["state"], one["fonts"]) for one in told("spaces", "list")} == {
+        text.id: ("active", 0), other.id: ("candidate", 0),
+    }  # fmt: skip
+    switched = told("spaces", "activate", other.id[:10])
+    assert (switched["id"], switched["space"]["text_schema"]) == (other.id, "another")
+    assert spaces.active(connection, "text") == other
+
+    connection.execute(
+        "insert into font_index.failures (font_id, space_id, input_hash, stage, error, attempts)"
+        " select id, %s, '', 'fetch', 'it is away', 1 from fonts", [text.id],
+    )  # fmt: skip
+    assert told("retry", "--stage", "embed") == {"due": 0}
+    assert told("retry", "--stage", "fetch") == {"due": 1}
+    head = schema.revisions()[-1]
+    assert told("migrate") == {"before": head, "revision": head, "advice": []}
+    before = schema.revisions()[-2]
+    assert told("migrate", "--down-to", before)["revision"] == before
+    found = told("uninstall")
+    assert found["removed"] is False and any("font_index" in line for line in found["found"])
 
 
 @pytest.mark.slow

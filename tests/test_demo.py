@@ -14,8 +14,8 @@ import pytest
 
 from eval.fonts.parametric import ParametricFont
 from indexer.settings import Settings
-from tests.fix_postgrest import until
 from tests.fix_servers import free_port
+from tests.fix_waiting import until
 
 
 def demo(

@@ -22,8 +22,8 @@ from indexer.deploy import healthcheck
 from indexer.embed.protocol import Model
 from indexer.settings import Settings
 from indexer.spaces import Space
-from tests.fix_postgrest import until
 from tests.fix_service import service_on
+from tests.fix_waiting import until
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "indexer/deploy"

@@ -28,6 +28,7 @@ from eval.runs.record import VARIANTS, Run, Variant
 from eval.runs.variants import Singles, own_singles, prepare_own, prepare_served, served_singles
 from eval.scores.results import METRICS, Results, results
 from indexer import functions, spaces
+from indexer.activate import activate
 from indexer.database.connect import Connection, Database
 from indexer.embed.measured.embedder import MeasuredTraits
 from indexer.embed.ngrams import HashedNgrams
@@ -360,7 +361,7 @@ def test_a_database_without_vectors_or_with_sheets_alone_is_refused(
         served_singles(connection, ["B2"], Settings())
     other = replace(singles["B1"].space, sheet_spec="old", text_schema="light/1")
     spaces.register(connection, other, may_serve=False)
-    spaces.activate(connection, other.id, force=True)
+    activate(connection, other.id, force=True)
     assert served_singles(connection, ["B2"], Settings())["B2"].space == other
     with pytest.raises(UserError, match="of other sheets than B2"):
         served_singles(connection, ["B1"], Settings())
@@ -423,7 +424,7 @@ def test_a_run_under_which_the_space_is_switched_is_refused(
 
     def switched(queries: Sequence[Query]) -> Iterable[Query]:
         yield from queries
-        spaces.activate(connection, candidate.id)
+        activate(connection, candidate.id)
 
     with pytest.raises(UserError, match="came to serve on the vl leg while B2"):
         here.run(progress=switched)

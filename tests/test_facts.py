@@ -38,12 +38,13 @@ from indexer.database.connect import Connection, Database
 from indexer.embed.protocol import Document, Embedder, Model, Vector, normalised
 from indexer.errors import FontError, UserError
 from indexer.fetch import Downloader, FileCache, FontFiles, HttpLimits, Npm
-from indexer.job.ahead import Preparer
+from indexer.job.ahead import Preparer, seen
 from indexer.job.backfill import BackfillOptions, backfill
 from indexer.job.facts import fill_facts
-from indexer.job.pending import Selection, pending
+from indexer.job.pending import EVERYTHING, Selection, pending
 from indexer.job.revalidate import revalidate
 from indexer.job.run import index
+from indexer.job.store import saw_files
 from indexer.job.sweep import sweep
 from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec
@@ -361,7 +362,7 @@ def test_rows_whose_list_cannot_be_had_are_left_to_the_next_run(
     insert(connection, "Theirs", "https://fonts.example/b.ttf")
     said: list[str] = []
     assert fill_facts(connection, fetcher(tmp_path), no_preparer, say=said.append, api=api) == 1
-    assert "of 1 families are left to the next run. The Fontsource API gives no list" in said[0]
+    assert "of 1 families are left to a later run. The Fontsource API gives no list" in said[0]
     assert known(connection)["Lora"] == (None, None, "lora")
     insert(connection, "Mine 2", source="me")
     assert (
@@ -407,15 +408,26 @@ def test_local_families_have_what_their_files_have_and_a_bad_file_harms_none(
     assert connection.execute("select count(*) from font_index.failures").fetchone() == (0,)
 
 
-def test_a_family_whose_files_cannot_be_had_now_is_left_to_the_next_run(
+def test_a_family_whose_files_cannot_be_had_is_tried_again_once_they_are_seen_or_a_day_later(
     connection: Connection, tmp_path: Path, files: FontFiles, make_preparer: MakePreparer
 ) -> None:
     path = tmp_path / "later.ttf"
     insert(connection, "Later", path.as_uri())
     said: list[str] = []
     assert fill_facts(connection, files, make_preparer, say=said.append) == 0
-    assert "left to the next run. The file later.ttf is not there" in said[0]
+    assert "left to a later run. The file later.ttf is not there" in said[0]
     path.write_bytes(made("abc"))
+    assert fill_facts(connection, files, no_preparer, say=pytest.fail) == 0
+    for elapse, selection in (("1 day 1 second", EVERYTHING), ("0", Selection(retry_failed=True))):
+        with connection.transaction(force_rollback=True):
+            connection.execute(
+                "update font_index.facts set made_at = made_at - %s::interval", [elapse]
+            )
+            found = fill_facts(
+                connection, files, make_preparer, selection=selection, say=pytest.fail
+            )
+            assert found == 1
+    saw_files(connection, [seen(path.as_uri(), files.fetch(path.as_uri()))])
     assert fill_facts(connection, files, make_preparer, say=pytest.fail) == 1
     assert known(connection)["Later"][0] == "{[97,100)}"
 

@@ -33,8 +33,8 @@ from indexer.fetch.guard import AddressRefusedError
 from indexer.fetch.http import UnreachableError
 from indexer.settings import Settings
 from tests.fix_bounded import lives
-from tests.fix_postgrest import until
 from tests.fix_servers import Registry, Web, in_turn, page, status, tarball, versioned
+from tests.fix_waiting import until
 
 FONT = bytes(range(256)) * 400  # about 100 kB; nothing here looks inside
 FAST = HttpLimits(

@@ -198,6 +198,24 @@ def test_npm_without_room_is_no_packages_fault(tmp_path: Path) -> None:
         Npm(program=str(program)).resolve("@fontsource/abel", "latest", tmp_path)
 
 
+def test_npm_that_does_not_say_why_it_failed_may_have_had_no_room(
+    tmp_path: Path, disk: Disk
+) -> None:
+    program = tmp_path / "npm"
+    program.write_text("#!/bin/sh\nexit 1\n")
+    program.chmod(0o755)
+    npm, cache = Npm(program=str(program)), FileCache(disk.folder)
+    with (
+        pytest.raises(UserError, match="used: No space left on device"),
+        cache.scratch() as scratch,
+    ):
+        npm.resolve("@fontsource/abel", "latest", scratch)
+    assert disk.left() == []
+    disk.grow()
+    with pytest.raises(FontError, match="no code given"), cache.scratch() as scratch:
+        npm.resolve("@fontsource/abel", "latest", scratch)
+
+
 def test_left_over_sheets_of_killed_runs_are_swept_after_a_day(tmp_path: Path) -> None:
     PreparedCache(tmp_path, SPEC).put("a", 0, PREPARED)
     old, new = tmp_path / "tmp" / "old.part", tmp_path / "tmp" / "new.part"

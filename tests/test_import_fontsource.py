@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from indexer.database.connect import Connection, Database
@@ -25,6 +26,9 @@ def test_what_is_known_of_a_file_of_families_is_imported_and_the_rest_is_reporte
         "ids: 1 of 3 skipped",
     ]
     assert "skipped No Such Font: no family of this id or name" in done.stderr
+    import_again = ["import", "fontsource", "--list", "npm", "--ids", "lato,zzz", "--json"]
+    told = json.loads(indexer(*import_again, expect=3).stdout)
+    assert (told["unchanged"], [one["family"] for one in told["skipped"]]) == (1, ["zzz"])
     names = connection.execute("select name from public.fonts order by name").fetchall()
     assert names == [("Abel",), ("Lato",)]
     (tmp_path / "empty.txt").write_text("\n")

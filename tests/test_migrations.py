@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -15,7 +16,7 @@ from psycopg import conninfo
 
 from indexer.cli import main
 from indexer.database import schema
-from indexer.database.connect import Database
+from indexer.database.connect import Database, address_of, connect_again
 from indexer.errors import UserError
 from tests.fix_cli import runner
 from tests.fix_product import fingerprint, leave_invalid, objects, one, product
@@ -222,6 +223,22 @@ def test_an_address_as_supabase_prints_it_for_prisma_is_understood(parameter: st
         "host": "h", "port": "6543", "user": "me", "password": "se?cret", "dbname": "db",
         "sslmode": "require",
     }  # fmt: skip
+
+
+def test_a_connection_that_a_nat_forgot_is_noticed_unless_its_address_says_otherwise(
+    database: Database,
+) -> None:
+    def kept_alive(connection: psycopg.Connection[Any]) -> tuple[str | None, ...]:
+        given = connection.info.get_parameters()
+        return given.get("keepalives_idle"), given.get("tcp_user_timeout")
+
+    with database.connect() as connection, connect_again(address_of(connection)) as again:
+        assert kept_alive(connection) == kept_alive(again) == ("30", "60000")
+    address = Database.from_url(
+        conninfo.make_conninfo(database.conninfo, keepalives_idle=7, tcp_user_timeout=9000)
+    )
+    with address.connect() as connection, connect_again(address_of(connection)) as again:
+        assert kept_alive(connection) == kept_alive(again) == ("7", "9000")
 
 
 def test_the_product_may_truncate_its_table(database: Database) -> None:

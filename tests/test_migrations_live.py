@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +20,7 @@ from indexer.database import schema
 from indexer.database.connect import Connection, Database
 from indexer.errors import UserError
 from tests.fix_product import fingerprint, leave_invalid, one, product
+from tests.fix_waiting import until
 
 ROOT = Path(__file__).parent.parent
 LOCK_TIMEOUT = 2.0  # of schema.GUARDS
@@ -87,13 +88,6 @@ def test_a_running_product_notices_nothing(adopted: Database) -> None:
     with adopted.open() as connection:
         assert indexes(connection) == ALL_VALID
         assert one(connection, UNFILLED) == 0
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @contextmanager
@@ -296,7 +290,7 @@ def test_a_build_that_is_cancelled_is_done_again_and_the_finished_one_kept(
                 " where query ~ '^(--.*\n)*create index concurrently' and state = 'active'"
                 " and datname = current_database() and wait_event_type = 'Lock'"
             )
-            wait_until(lambda: one(connection, building) is not None)
+            until(lambda: one(connection, building) is not None)
             with pytest.raises(psycopg.errors.QueryCanceled):
                 upgrade.result()
             assert indexes(connection) == {schema.INDEXES[0]: False}
@@ -318,7 +312,7 @@ def test_two_migrators_at_once_take_turns(adopted: Database) -> None:
             subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
             for _ in "ab"
         ]
-        wait_until(lambda: one(connection, there) == 2)
+        until(lambda: one(connection, there) == 2)
         time.sleep(1)
         holder.rollback()
         said = [process.communicate()[1] for process in both]

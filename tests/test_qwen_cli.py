@@ -190,8 +190,10 @@ def test_doctor_reports_and_loads_the_model(indexer: Indexer, checkpoint_folder:
 
 @pytest.mark.slow
 def test_doctor_says_what_is_missing(indexer: Indexer) -> None:
-    done = indexer("doctor", "--quick", "--vl-embedder", "8b", expect=1)
-    assert "problem: Qwen/Qwen3-VL-Embedding-8B" in done.stdout
+    done = indexer("doctor", "--quick", "--vl-embedder", "8b", "--json", expect=1)
+    found = json.loads(done.stdout)
+    assert found["problem"].startswith("Qwen/Qwen3-VL-Embedding-8B")
+    assert {"indexer", "database", "torch", "warnings"} <= found.keys()
 
 
 @pytest.mark.slow

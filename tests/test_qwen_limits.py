@@ -19,7 +19,8 @@ pytest.importorskip("torch", reason=NEEDS_TORCH)
 from indexer.embed.protocol import Document
 from indexer.embed.qwen.cards import Cards
 from indexer.errors import EmbedderUnavailable, FontError
-from tests.fix_qwen import fault, plan, processes, sheet, stacked, until
+from tests.fix_qwen import fault, plan, processes, sheet, stacked
+from tests.fix_waiting import until
 
 pytestmark = [pytest.mark.model, pytest.mark.slow]
 

@@ -36,6 +36,7 @@ IN_CI = {
     "pip install -e '.[test]'",
     "pytest",
     "pytest --db=testcontainers",
+    "pytest --db=embedded-16",
     "pip install -e '.[test-vl]'",
     "pytest -m model",
 }
@@ -71,7 +72,10 @@ def test_every_command_of_the_indexer_is_in_the_readme() -> None:
 
 def test_ci_runs_the_commands_that_it_is_said_to_run() -> None:
     script = (ROOT / ".ci/run").read_text(encoding="utf-8")
-    for command in ("pip install --quiet -e '.[test]'", " pytest -n 2\n", "--db=testcontainers"):
+    for command in (
+        "pip install --quiet -e '.[test]'", " pytest -n 2\n", "--db=embedded-16",
+        "--db=testcontainers",
+    ):  # fmt: skip
         assert command in script
 
 

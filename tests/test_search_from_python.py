@@ -25,6 +25,7 @@ from indexer.search import Fonts
 from indexer.settings import Settings
 from indexer.spaces import Space
 from tests.fix_cli import runner
+from tests.fix_database import end_connections
 from tests.fix_service import Running
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -56,15 +57,11 @@ def test_the_readmes_lines_work(filled: Database, monkeypatch: pytest.MonkeyPatc
 
 
 def test_it_goes_on_when_the_server_has_ended_its_connection(filled: Database) -> None:
-    end = (
-        "select count(pg_terminate_backend(pid)) from pg_stat_activity"
-        " where datname = current_database() and pid <> pg_backend_pid()"
-    )
     with Fonts(filled.conninfo) as fonts, filled.connect() as admin:
         before = [hit.id for hit in fonts.search("serif")]
-        assert admin.execute(end).fetchone() == (1,)
+        assert end_connections(admin) == 1
         assert [hit.id for hit in fonts.search("serif")] == before
-        admin.execute(end)
+        end_connections(admin)
         assert fonts.similar(before[0])
         assert fonts.embed("serif").size
 

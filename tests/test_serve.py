@@ -18,6 +18,7 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
+from psycopg.types.json import Jsonb
 
 pytest.importorskip("fastapi", reason="needs the extra serve: pip install -e '.[test]'")
 
@@ -37,9 +38,9 @@ from indexer.serve.refusals import Refusal
 from indexer.serve.search.schema import SearchAnswer
 from indexer.settings import Settings
 from indexer.spaces import padded
-from tests.fix_postgrest import until
 from tests.fix_service import KEY, Running, fill, service_on
 from tests.fix_visitors import hide
+from tests.fix_waiting import until
 
 QUERY = "high contrast serif"
 MEASURED = MeasuredTraits()
@@ -341,6 +342,16 @@ def test_without_a_query_fonts_stand_by_name(running: Running) -> None:
     assert found["fonts"][0]["score"] is None
 
 
+def test_without_a_query_too_near_duplicates_are_collapsed(
+    running: Running, filled: Database
+) -> None:
+    with filled.connect() as admin:
+        admin.execute("update public.fonts set design = 'one' where category = 'serif'")
+    found = running.post("/search", filter={"collapse": True}).json()
+    assert [font["name"][-1] for font in found["fonts"]] == ["0", "1", "2", "4"]
+    assert len(running.post("/search", filter={"collapse": False}).json()["fonts"]) == 6
+
+
 @pytest.mark.parametrize(
     ("body", "status", "says"),
     [
@@ -416,6 +427,20 @@ def test_another_model_than_the_serving_one_embeds_but_does_not_search(
     # the app would hand it to the database; the others are told by which model it is
     assert running.post("/embed", text=QUERY).status_code == 503
     assert running.post("/embed", texts=[QUERY]).json()["model"] == "measured-traits"
+    before = vectors_asked(running)
+    assert running.post("/search", query="never asked before").status_code == 503
+    assert vectors_asked(running) == before, "embedded before it was refused"
+    with filled.open() as connection:
+        connection.execute(
+            "update font_index.spaces set identity = jsonb_set(identity, '{model,revision}', %s) where leg = 'vl'",
+            [Jsonb(running.service.embedders.model.revision)],
+        )
+    assert running.post("/search", query=QUERY).status_code == 200
+
+
+def vectors_asked(running: Running) -> list[str]:
+    lines = running.http.get("/metrics").text.splitlines()
+    return [line for line in lines if line.startswith("fontsight_query_vectors_total")]
 
 
 def test_a_text_space_that_is_switched_is_followed(running: Running, filled: Database) -> None:
@@ -676,6 +701,30 @@ def test_a_database_that_hangs_holds_up_nothing_else(
             assert call.result().status_code == 503
             assert call.result().headers["retry-after"] == "5"
     until(lambda: running.post("/search", query="bold").status_code == 200)
+
+
+def test_it_holds_at_most_ten_connections_however_many_ask(
+    running: Running, filled: Database
+) -> None:
+    def held() -> int:
+        row = admin.execute(
+            "select count(*) from pg_stat_activity"
+            " where datname = current_database() and application_name = 'fontsight serve'"
+        ).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    most = 0
+    with ThreadPoolExecutor(40) as callers, filled.connect() as admin:
+        with filled.connect() as other, other.transaction():
+            other.execute("lock table public.fonts in access exclusive mode")
+            calls = [callers.submit(running.post, "/search", query="bold") for _ in range(20)]
+            calls += [callers.submit(running.http.get, "/panel") for _ in range(20)]
+            until(lambda: held() == reading.MAX_CONNECTIONS)
+        while not all(call.done() for call in calls):
+            most = max(most, held())
+    assert {call.result().status_code for call in calls} == {200}
+    assert most == reading.MAX_CONNECTIONS <= 10
 
 
 # --- visitors

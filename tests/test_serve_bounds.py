@@ -31,9 +31,9 @@ from indexer.serve.http.routes.embed import AppQuery
 from indexer.serve.http.routes.openai import EmbeddingRequest
 from indexer.serve.metrics import Metrics
 from indexer.serve.run import Server, bound
-from tests.fix_postgrest import until
 from tests.fix_servers import free_port
 from tests.fix_service import KEY
+from tests.fix_waiting import until
 
 HEAD = b"POST /embed HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 MEBI = 1 << 20

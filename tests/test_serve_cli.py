@@ -21,9 +21,9 @@ from indexer.database.connect import Database
 from indexer.embed.service import announcement
 from indexer.serve import run
 from tests.fix_cli import runner
-from tests.fix_postgrest import until
 from tests.fix_servers import free_port
 from tests.fix_service import KEY
+from tests.fix_waiting import until
 
 
 @contextlib.contextmanager

@@ -144,6 +144,10 @@ def test_the_page_is_served_with_a_policy_that_lets_nothing_else_in(served: Runn
     for known in (etag, f'"another", {etag}', etag.removeprefix("W/"), "*"):
         again = served.http.get("/", headers={"If-None-Match": known})
         assert (again.status_code, again.content) == (304, b"")
+    head = served.http.head("/")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["etag"] == etag
+    assert head.headers["content-length"] == shell.headers["content-length"]
 
 
 def test_the_page_comes_as_its_reader_takes_it_and_says_so(served: Running) -> None:

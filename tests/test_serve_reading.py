@@ -17,8 +17,8 @@ from indexer.errors import UserError
 from indexer.serve import reading
 from indexer.serve.reading import DatabaseUnavailable, Reader, ReaderBusy
 from indexer.settings import Settings
-from tests.fix_postgrest import until
 from tests.fix_visitors import HIDDEN, grant, hide
+from tests.fix_waiting import until
 
 NAMES = "select name from public.fonts order by name"
 

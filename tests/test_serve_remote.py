@@ -16,8 +16,8 @@ pytest.importorskip("fastapi", reason="needs the extra serve: pip install -e '.[
 from indexer.choose import VLOptions
 from indexer.database.connect import Database
 from tests.fix_embedding_service import Answer, Service, good
-from tests.fix_postgrest import until
 from tests.fix_service import Running, service_on
+from tests.fix_waiting import until
 
 REMOTE = VLOptions(embedder="remote", dimension=8)
 

@@ -14,14 +14,11 @@ import pytest
 from eval.fonts.parametric import ParametricFont
 from indexer.database.connect import Connection, Database
 from indexer.search import Fonts
+from tests.fix_database import end_connections
 from tests.fix_fonts import AddFonts
 
 SECONDS = 5.0
 MAX_CONNECTIONS = 5  # of a job
-END_ITS_CONNECTIONS = """
-    select count(pg_terminate_backend(pid)) from pg_stat_activity
-    where datname = current_database() and application_name = 'fontsight' and pid <> all(%s)
-"""
 
 
 def seconds_until_found(
@@ -64,9 +61,7 @@ def test_a_new_row_is_found_within_seconds_also_after_the_server_ended_the_conne
             seconds_until_found(connection, database, path.parent, f"New {n}") for n in range(2)
         ]
         assert min(took) < SECONDS
-        mine = [connection.info.backend_pid]
-        [ended] = connection.execute(END_ITS_CONNECTIONS, [mine]).fetchone() or (0,)
-        assert 1 <= ended <= MAX_CONNECTIONS
+        assert 1 <= end_connections(connection) <= MAX_CONNECTIONS
         seconds_until_found(connection, database, path.parent, "After")
     finally:
         job.send_signal(signal.SIGTERM)

@@ -16,6 +16,7 @@ from eval.runs.record import ALPHAS, AboutRun, Setting
 from eval.scores.chosen import chosen
 from eval.scores.results import judged_by, results
 from indexer import spaces
+from indexer.activate import activate
 from indexer.database.connect import Connection, Database
 from indexer.embed.measured.embedder import MeasuredTraits
 from indexer.embed.ngrams import HashedNgrams
@@ -60,9 +61,9 @@ def test_activating_a_space_switches_them_in_the_same_transaction(pair: Connecti
     spaces.register(pair, OTHER)
     deployed(pair, SEEN, OTHER)
     assert serving(pair) == USUAL
-    with pair.transaction(force_rollback=True):
-        spaces.activate(pair, OTHER.id)
-        assert serving(pair) == SEEN
+    activate(pair, OTHER.id)
+    assert serving(pair) == SEEN
+    activate(pair, SIGHT.id)
     assert serving(pair) == USUAL
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from eval.bench.activate import bench_activate
 from eval.bench.capacity import RATES, Model, Rate, capacity
 from eval.bench.capacity import table as capacity_table
 from eval.bench.flops import plan, table
@@ -17,6 +18,7 @@ from eval.bench.idle import bench_idle
 from eval.bench.search import bench_search
 from eval.bench.storage import bench_storage
 from eval.bench.vectors import NOISE
+from eval.bench.write import bench_write
 from eval.cli.options import RANDOM_WEIGHTS, sheet_options
 from indexer.cli.options import AS_JSON
 from indexer.embed.qwen.devices import named
@@ -105,6 +107,43 @@ def search_command(as_json: bool, **options: Any) -> None:
     Example:  python -m eval bench search --rows 2000 --queries 20
     """
     result = bench_search(**options)
+    click.echo(json.dumps(asdict(result)) if as_json else result)
+
+
+@bench_group.command("write")
+@click.option("--rows", type=click.IntRange(min=1), default=20_000, show_default=True)
+@click.option(
+    "--vectors", type=click.IntRange(min=1), default=800, show_default=True,
+    help="Saved a turn, by each number of writers.",
+)  # fmt: skip
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
+@AS_JSON
+def write_command(as_json: bool, **options: Any) -> None:
+    """Time how vectors are saved by one, two and three writers, in turn, into an index of ROWS fonts.
+
+    The table is made on an embedded Postgres of its own, which is removed afterwards. Each writer
+    keeps a core of the server busy: with fewer cores than writers, more of them gain nothing.
+
+    \b
+    Example:  python -m eval bench write --rows 5000 --vectors 200
+    """
+    result = bench_write(**options)
+    click.echo(json.dumps(asdict(result)) if as_json else result)
+
+
+@bench_group.command("activate")
+@click.option("--rows", type=click.IntRange(min=1), default=20_000, show_default=True)
+@AS_JSON
+def activate_command(rows: int, as_json: bool) -> None:
+    """Time `indexer spaces activate` on ROWS made-up fonts, and those who read and write meanwhile.
+
+    The table is made on an embedded Postgres of its own, which is removed afterwards; 20,000 fonts
+    take some minutes.
+
+    \b
+    Example:  python -m eval bench activate --rows 2000
+    """
+    result = bench_activate(rows, say=notice)
     click.echo(json.dumps(asdict(result)) if as_json else result)
 
 

@@ -17,6 +17,7 @@ from psycopg import sql
 from eval.datasets.dataset import Dataset, Font, refusal, refuse_leaked_tags
 from eval.runs.record import Variant
 from indexer import spaces
+from indexer.activate import activate
 from indexer.catalog import rows
 from indexer.catalog.family import Family
 from indexer.database import local, schema
@@ -122,7 +123,7 @@ def fill(
         )  # fmt: skip
     tools.say(f"{space}: {report.embedded} embedded, {report.failed} failed")
     if serve and state != "active":
-        spaces.activate(connection, space.id, force=True)
+        activate(connection, space.id, force=True)
 
 
 def refuse_absent(connection: Connection, dataset: Dataset) -> None:

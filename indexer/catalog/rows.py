@@ -65,6 +65,9 @@ class Added:
             unchanged=self.unchanged + other.unchanged,
         )
 
+    def __str__(self) -> str:
+        return f"fonts: {self.new} new, {self.updated} updated, {self.unchanged} unchanged"
+
 
 def add(connection: Connection, families: Sequence[Family], *, update: bool = False) -> Added:
     """Insert the families that public.fonts does not have, in one transaction.

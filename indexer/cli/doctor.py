@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import sys
+from collections.abc import Callable
+from functools import partial
 
 import click
 
 from indexer import __version__, choose, spaces
 from indexer.choose import VLOptions
-from indexer.cli.options import vl_options
+from indexer.cli.options import AS_JSON, vl_options
 from indexer.database import schema
 from indexer.database.advice import database_advice
 from indexer.database.connect import Database
@@ -19,13 +22,16 @@ from indexer.embed.qwen import devices
 from indexer.errors import UserError
 from indexer.settings import Settings
 
+Tell = Callable[[str, str], None]  # what, and how it is
+
 MEASURED = 1_000  # fonts for which a batch size is worth finding
 
 
 @click.command("doctor")
 @vl_options
 @click.option("--quick", is_flag=True, help="Load no model and measure nothing.")
-def doctor_command(vl: VLOptions, quick: bool) -> None:
+@AS_JSON
+def doctor_command(vl: VLOptions, quick: bool, as_json: bool) -> None:
     """Say what this host can embed with, how fast, and what is slow or wrong about it.
 
     The model that a backfill would use is loaded, and its batch size found. The exit code is 1 where
@@ -36,25 +42,36 @@ def doctor_command(vl: VLOptions, quick: bool) -> None:
               indexer doctor --vl-embedder 2b --quick
     """
     settings = Settings()
-    _line("indexer", f"{__version__}, Python {platform.python_version()}")
-    serving, advice = _database(settings)
+    found: dict[str, list[str]] = {}
+
+    def tell(what: str, value: str) -> None:
+        found.setdefault(what, []).append(value)
+        if not as_json:
+            click.echo(f"{what + ':':11}{value}")
+
+    tell("indexer", f"{__version__}, Python {platform.python_version()}")
+    serving, advice = _database(settings, tell)
     try:
         host = devices.look()
     except UserError as error:  # embedding by measurements, or elsewhere, needs none
-        _line("torch", str(error))
+        tell("torch", str(error))
     else:
         for what, value in described(host):
-            _line(what, value)
+            tell(what, value)
         advice += warnings(host)
-    problem = _embedder(serving, vl, settings, quick=quick)
-    for warning in advice:
-        click.echo(f"warning: {warning}")
+    problem = _embedder(serving, vl, settings, tell, quick=quick)
+    if as_json:
+        click.echo(json.dumps({**found, "warnings": advice, "problem": problem}, indent=2))
+    else:
+        for warning in advice:
+            click.echo(f"warning: {warning}")
+        if problem:
+            click.echo(f"problem: {problem}")
     if problem:
-        click.echo(f"problem: {problem}")
         sys.exit(1)
 
 
-def _database(settings: Settings) -> tuple[Model | None, list[str]]:
+def _database(settings: Settings, tell: Tell) -> tuple[Model | None, list[str]]:
     """What serves there, and what its owner should know. Raises UserError where it is not to be had."""
     database = Database.from_settings(settings)
     with database.connect() as connection:
@@ -62,21 +79,21 @@ def _database(settings: Settings) -> tuple[Model | None, list[str]]:
         try:
             schema.require_head(connection)
         except UserError as error:
-            _line("database", f"{database.label}, Postgres {version}")
+            tell("database", f"{database.label}, Postgres {version}")
             return None, [str(error)]
         serving = spaces.active(connection, "vl")
-        _line("database", f"{database.label}, Postgres {version}, serves {serving or 'no space'}")
+        tell("database", f"{database.label}, Postgres {version}, serves {serving or 'no space'}")
         return (serving.model if serving else None), database_advice(connection)
 
 
 def _embedder(
-    serving: Model | None, vl: VLOptions, settings: Settings, *, quick: bool
+    serving: Model | None, vl: VLOptions, settings: Settings, tell: Tell, *, quick: bool
 ) -> str | None:
     """Says what a backfill would use, and how fast it is; returns why it cannot."""
     try:
-        with choose.for_sheets(serving, vl, settings, _speed) as embedder:
+        with choose.for_sheets(serving, vl, settings, partial(tell, "speed")) as embedder:
             model = embedder.model
-            _line(
+            tell(
                 "model",
                 f"{model.name}, revision {model.revision[:19]}, {model.dimension} dimensions",
             )
@@ -85,11 +102,3 @@ def _embedder(
     except UserError as error:
         return str(error)
     return None
-
-
-def _speed(said: str) -> None:
-    _line("speed", said)
-
-
-def _line(what: str, value: str) -> None:
-    click.echo(f"{what + ':':11}{value}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TextIO
 
@@ -15,6 +17,7 @@ from indexer.catalog.family import Family
 from indexer.catalog.fontsource import Source
 from indexer.catalog.selection import chosen_families
 from indexer.cli.commands import DONE_WITH_FAILURES
+from indexer.cli.options import AS_JSON
 from indexer.database.connect import opened
 from indexer.errors import UserError
 from indexer.fetch.files import FontFiles
@@ -60,6 +63,7 @@ def import_group() -> None:
     help="Where the list of families comes from. auto: npm where the Fontsource API gives none.",
 )
 @UPDATE
+@AS_JSON
 def import_fontsource(
     limit: int | None,
     ids: str,
@@ -67,6 +71,7 @@ def import_fontsource(
     categories: tuple[str, ...],
     source: Source,
     update: bool,
+    as_json: bool,
 ) -> None:
     """Import families of Google Fonts, as Fontsource lists them.
 
@@ -91,18 +96,24 @@ def import_fontsource(
             files, limit=limit, wanted=wanted, categories=categories, source=source, say=notice
         )
         added = rows.add(connection, chosen.families, update=update)
-    for word, why in chosen.unknown.items():
-        notice(f"skipped {word}: {why}")
-    _report(added)
-    if chosen.unknown:
-        click.echo(f"ids: {len(chosen.unknown)} of {len(wanted)} skipped")
+    skipped = [{"family": word, "reason": why} for word, why in chosen.unknown.items()]
+    if as_json:
+        click.echo(json.dumps({**asdict(added), "skipped": skipped}))
+    else:
+        for word, why in chosen.unknown.items():
+            notice(f"skipped {word}: {why}")
+        click.echo(str(added))
+        if skipped:
+            click.echo(f"ids: {len(skipped)} of {len(wanted)} skipped")
+    if skipped:
         sys.exit(DONE_WITH_FAILURES)
 
 
 @import_group.command("directory")
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
 @UPDATE
-def import_directory(path: Path, update: bool) -> None:
+@AS_JSON
+def import_directory(path: Path, update: bool, as_json: bool) -> None:
     """Import the .ttf, .otf, .ttc, .woff and .woff2 files of a folder, one row per family.
 
     They are opened in processes with limits of time and memory, and inserted some families at a
@@ -126,11 +137,17 @@ def import_directory(path: Path, update: bool) -> None:
             "The job and the service read these files only where FONTSIGHT_FONT_DIRS names their "
             f"folder, such as FONTSIGHT_FONT_DIRS={path.absolute()}"
         )
-    for problem in directory.problems:
-        notice(f"skipped {problem.path}: {problem.reason}")
-    _report(added)
-    if directory.problems:
-        click.echo(f"files: {len(directory.problems)} of {directory.files} skipped")
+    skipped = directory.problems
+    if as_json:
+        found = {**asdict(added), "files": directory.files, "skipped": list(map(asdict, skipped))}
+        click.echo(json.dumps(found))
+    else:
+        for problem in skipped:
+            notice(f"skipped {problem.path}: {problem.reason}")
+        click.echo(str(added))
+        if skipped:
+            click.echo(f"files: {len(skipped)} of {directory.files} skipped")
+    if skipped:
         sys.exit(DONE_WITH_FAILURES)
 
 
@@ -141,7 +158,3 @@ def _readable(settings: Settings, path: Path, families: Sequence[Family]) -> boo
         remember(settings.data_dir, [path], urls)
     folders = FontFolders.from_settings(settings)
     return all(map(folders.file, urls))
-
-
-def _report(added: rows.Added) -> None:
-    click.echo(f"fonts: {added.new} new, {added.updated} updated, {added.unchanged} unchanged")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 
+from indexer.cli.options import AS_JSON
 from indexer.database import schema
 from indexer.database.advice import database_advice
 from indexer.database.connect import Database
@@ -22,7 +25,10 @@ from indexer.terminal import notice
 @click.option(
     "--drop-vectors", is_flag=True, help="With --down-to: even where vectors are dropped."
 )
-def migrate_command(sql: bool, start: str | None, down_to: str | None, drop_vectors: bool) -> None:
+@AS_JSON
+def migrate_command(
+    sql: bool, start: str | None, down_to: str | None, drop_vectors: bool, as_json: bool
+) -> None:
     """Bring the database's schema to this version, while your app keeps running.
 
     Your app's tables are adopted as they are, or created where they do not exist. Running it again
@@ -47,6 +53,8 @@ def migrate_command(sql: bool, start: str | None, down_to: str | None, drop_vect
         raise click.UsageError("--drop-vectors goes with --down-to.")
     if sql and down_to:
         raise click.UsageError("--down-to cannot be printed: --sql prints upgrades only.")
+    if sql and as_json:
+        raise click.UsageError("--sql prints SQL; --json says what a migration has done.")
     if sql:
         click.echo(schema.upgrade_sql(start))
         return
@@ -56,18 +64,31 @@ def migrate_command(sql: bool, start: str | None, down_to: str | None, drop_vect
         before = schema.current(connection)
         schema.require_all_rows(connection)
     schema.require_known(before)
+    advice: list[str] = []
     if down_to:
         _go_back(database, before, down_to, drop_vectors=drop_vectors)
-        return
-    head = schema.revisions()[-1]
-    if before == head:
-        click.echo(f"Already at revision {before}.")
+        done = f"Went back from revision {before} to {down_to}."
     else:
+        done, advice = _go_on(database, before)
+    if as_json:
+        revision = down_to or schema.revisions()[-1]
+        click.echo(json.dumps({"before": before, "revision": revision, "advice": advice}))
+        return
+    click.echo(done)
+    for sentence in advice:
+        notice(sentence)
+
+
+def _go_on(database: Database, before: str | None) -> tuple[str, list[str]]:
+    """What was done, and what the database's owner should know."""
+    head = schema.revisions()[-1]
+    if before != head:
         schema.upgrade(database.conninfo, notice=notice)
-        click.echo(f"Migrated from {before or 'nothing'} to revision {head}.")
     with database.connect() as connection:
-        for sentence in database_advice(connection):
-            notice(sentence)
+        advice = database_advice(connection)
+    if before == head:
+        return f"Already at revision {head}.", advice
+    return f"Migrated from {before or 'nothing'} to revision {head}.", advice
 
 
 def _go_back(database: Database, before: str | None, to: str, *, drop_vectors: bool) -> None:
@@ -78,4 +99,3 @@ def _go_back(database: Database, before: str | None, to: str, *, drop_vectors: b
             f"The database is at revision {before or 'none'}. It can go back to: {older or 'none'}."
         )
     schema.downgrade(database.conninfo, to, notice=notice, drop_vectors=drop_vectors)
-    click.echo(f"Went back from revision {before} to {to}.")

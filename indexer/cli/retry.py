@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import get_args
 
 import click
 
+from indexer.cli.options import AS_JSON
 from indexer.database.connect import opened
 from indexer.errors import Stage
 from indexer.job.store import make_due
@@ -17,7 +19,10 @@ from indexer.terminal import notice
 @click.option("--stage", type=click.Choice(get_args(Stage)), help="Just failures of this stage.")
 @click.option("--reason", metavar="TEXT", help="Just failures whose message contains TEXT.")
 @click.option("--font", "fonts", multiple=True, help="Just this font (name or id); repeatable.")
-def retry_command(stage: str | None, reason: str | None, fonts: tuple[str, ...]) -> None:
+@AS_JSON
+def retry_command(
+    stage: str | None, reason: str | None, fonts: tuple[str, ...], as_json: bool
+) -> None:
     """Let the next run try failed fonts again, quarantined ones too.
 
     For when their cause is gone. Fonts that changed are tried in any case.
@@ -28,4 +33,7 @@ def retry_command(stage: str | None, reason: str | None, fonts: tuple[str, ...])
     """
     with opened(Settings(), notice, writes=True) as connection:
         due = make_due(connection, stage=stage, reason=reason, fonts=fonts)
+    if as_json:
+        click.echo(json.dumps({"due": due}))
+        return
     click.echo(f"{due} failures are due again.{' Run: indexer backfill' * bool(due)}")

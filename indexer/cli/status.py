@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from indexer.cli.options import AS_JSON
 from indexer.database.connect import opened
 from indexer.job.causes import by_cause
 from indexer.job.status import read
@@ -19,7 +20,7 @@ NAMES = 3  # of the fonts that fail for one cause
 
 
 @click.command("status")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@AS_JSON
 def status_command(as_json: bool) -> None:
     """Say how many fonts are indexed, pending and failing, and why.
 

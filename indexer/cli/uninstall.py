@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 
+from indexer.cli.options import AS_JSON
 from indexer.database import schema
 from indexer.database.connect import Database
 from indexer.settings import Settings
@@ -12,7 +15,8 @@ from indexer.terminal import notice
 
 @click.command("uninstall")
 @click.option("--yes", is_flag=True, help="Remove it; without this, nothing is changed.")
-def uninstall_command(yes: bool) -> None:
+@AS_JSON
+def uninstall_command(yes: bool, as_json: bool) -> None:
     """Show what `migrate` and the job have put into the database; with --yes, remove it.
 
     Your app's tables, and all that is in them, stay; so does pgvector.
@@ -25,12 +29,14 @@ def uninstall_command(yes: bool) -> None:
     with database.connect() as connection:
         schema.require_known(schema.current(connection))
         found = schema.installed(connection)
-    if not found:
-        click.echo("There is nothing to remove.")
-        return
-    for line in found:
-        click.echo(f"{'removing' if yes else 'would remove'} {line}")
-    if yes:
+    if not as_json:
+        for line in found:
+            click.echo(f"{'removing' if yes else 'would remove'} {line}")
+        if not found:
+            click.echo("There is nothing to remove.")
+    if found and yes:
         schema.uninstall(database.conninfo, notice=notice)
-    else:
+    if as_json:
+        click.echo(json.dumps({"found": found, "removed": yes}))
+    elif found and not yes:
         notice("Nothing was changed. To remove all of it: indexer uninstall --yes")

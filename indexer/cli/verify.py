@@ -10,6 +10,7 @@ import click
 
 from indexer import choose, spaces
 from indexer.cli.commands import DONE_WITH_FAILURES
+from indexer.cli.options import AS_JSON
 from indexer.database.connect import Connection, opened
 from indexer.fetch.files import FontFiles
 from indexer.job.ahead import Preparer
@@ -26,7 +27,7 @@ from indexer.terminal import notice
     "--sample", type=click.IntRange(min=0), default=0, metavar="N",
     help="Embed N fonts of each serving space again, and compare.",
 )  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@AS_JSON
 def verify_command(repair: bool, sample: int, as_json: bool) -> None:
     """Look whether the database holds what the bookkeeping says, and by what its vectors are made.
 

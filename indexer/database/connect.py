@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -16,17 +16,12 @@ from psycopg import conninfo, sql
 from psycopg.types import TypeInfo
 
 from indexer.database import local, schema
+from indexer.database.options import options
 from indexer.errors import UserError
 from indexer.settings import Settings
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-# For a transaction pooler too: no prepared statements, no SET outside a transaction.
-OPTIONS: Mapping[str, Any] = {
-    "prepare_threshold": None,
-    "connect_timeout": 10,
-    "application_name": "fontsight",
-}
 RESTART = timedelta(minutes=1)  # so long a server may take to start, or to start again
 EXTENSION_SCHEMA = """
     select n.nspname from pg_extension e join pg_namespace n on n.oid = e.extnamespace
@@ -89,22 +84,16 @@ class Database:
     def connect(self, *, autocommit: bool = True) -> Connection:
         """A connection that works through a transaction pooler too: no prepared statements, no SET."""
         try:
-            return self._connect(autocommit)
+            connection = _patiently(
+                self.conninfo, lambda reason: "the database system is" in reason
+            )
         except psycopg.OperationalError as error:
             reason = str(error).splitlines()[0].strip().rstrip(".") if str(error) else "no answer"
             raise UserError(
                 f"{self.label} cannot be reached: {reason}. Check DATABASE_URL."
             ) from None
-
-    def _connect(self, autocommit: bool) -> Connection:
-        until = time.monotonic() + RESTART.total_seconds()
-        while True:
-            try:
-                return psycopg.connect(self.conninfo, autocommit=autocommit, **OPTIONS)
-            except psycopg.OperationalError as error:
-                if "the database system is" not in str(error) or time.monotonic() > until:
-                    raise
-            time.sleep(0.5)
+        connection.autocommit = autocommit
+        return connection
 
     def open(self) -> Connection:
         """A connection for the commands: at head, and fluent in vectors."""
@@ -157,16 +146,7 @@ class Session:
     def reconnect(self) -> None:
         """Tried for a minute; then raises psycopg.OperationalError."""
         end(self.connection)
-        until, pause = time.monotonic() + RESTART.total_seconds(), 0.25
-        while True:
-            try:
-                self.connection = connect_again(self._address)
-                break
-            except psycopg.OperationalError:
-                if time.monotonic() + pause > until:
-                    raise
-            time.sleep(pause)
-            pause = min(2 * pause, 5.0)
+        self.connection = _patiently(self._address, lambda reason: True)
         register_vectors(self.connection)
 
     def close(self) -> None:
@@ -183,7 +163,20 @@ def address_of(connection: Connection) -> str:
 
 def connect_again(address: str) -> Connection:
     """Raises psycopg.OperationalError."""
-    return psycopg.connect(address, autocommit=True, **OPTIONS)
+    return psycopg.connect(address, autocommit=True, **options(address))
+
+
+def _patiently(address: str, passes: Callable[[str], bool]) -> Connection:
+    """Tried for a minute where the reason of a failure passes; then raises psycopg.OperationalError."""
+    until, pause = time.monotonic() + RESTART.total_seconds(), 0.25
+    while True:
+        try:
+            return connect_again(address)
+        except psycopg.OperationalError as error:
+            if not passes(str(error)) or time.monotonic() + pause > until:
+                raise
+        time.sleep(pause)
+        pause = min(2 * pause, 5.0)
 
 
 def end(connection: Connection) -> None:

@@ -8,22 +8,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from indexer.errors import UserError
 
 
-def start(data_dir: Path) -> str:
+def start(data_dir: Path, *, version: int = 18) -> str:
     """Start the server, or join the one that runs on this directory, and return its conninfo.
 
-    It listens on a Unix socket only and stops when the last process that uses it ends. As root it
-    runs as the OS user `pgserver`, which gets the right to pass through the folders above its own.
+    A new one is of this major version, 16 or 18; one that is there keeps its own. It listens on a
+    Unix socket only and stops when the last process that uses it ends. As root it runs as the OS user
+    `pgserver`, which gets the right to pass through the folders above its own.
     """
     cluster = _cluster(data_dir)
     try:
         cluster.mkdir(parents=True, exist_ok=True)
         postgres_server = _library(cluster.parent)
         with _folders_stay_unlisted(cluster, Path(str(postgres_server.__file__))):
-            server = postgres_server.get_server(cluster)
+            server = _server(postgres_server, cluster, version)
     except Exception as error:  # the library raises what its subprocesses run into
         raise UserError(
             f"The embedded Postgres could not start in {cluster}: {error}. "
@@ -35,7 +37,11 @@ def start(data_dir: Path) -> str:
 def stop(data_dir: Path) -> None:
     """Stop a server that this process started, before its folder goes."""
     cluster = _cluster(data_dir)
-    _library(cluster.parent).get_server(cluster).cleanup()
+    _server(_library(cluster.parent), cluster).cleanup()
+
+
+def _server(library: ModuleType, cluster: Path, version: int | None = None) -> Any:
+    return library.get_server(cluster, postgres_version=library.pgdata_version(cluster) or version)
 
 
 def _cluster(data_dir: Path) -> Path:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from indexer.database.options import options
 from indexer.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as AlchemyConnection
 
 PACKAGE = Path(__file__).parents[1]
+MIGRATE = "fontsight migrate"
 CURRENT = "select version_num from font_index.alembic_version"
 
 # A migration that waits for a lock makes all later readers wait behind it, and Supabase's API ends their calls
@@ -41,7 +43,8 @@ INDEXES = ("fonts_embedding_joint_hnsw", "fonts_fts_gin")
 INSTALLED = {
     "the columns of public.fonts:": """
         select attname from pg_attribute where attrelid = to_regclass('public.fonts') and not attisdropped
-          and attname in ('embedding_vl', 'traits', 'fts', 'embedding_joint', 'coverage', 'styles', 'design')
+          and attname in ('embedding_vl', 'traits', 'fts', 'embedding_joint', 'coverage', 'styles', 'design',
+            'embedding_next', 'embedding_vl_next', 'embedding_joint_next')
           and to_regclass('font_index.alembic_version') is not null
         order by attnum""",
     "the functions": """
@@ -149,7 +152,7 @@ def downgrade(
 def uninstall(conninfo: str, notice: Callable[[str], None] | None = None) -> None:
     """Remove all that `installed` lists."""
     downgrade(conninfo, "base", notice, drop_vectors=True)
-    with psycopg.connect(conninfo, application_name="fontsight migrate") as connection:
+    with psycopg.connect(conninfo, **options(conninfo, MIGRATE)) as connection:
         connection.execute("set local lock_timeout = '10s'")
         connection.execute("drop table font_index.alembic_version")
         connection.execute("drop schema font_index")
@@ -202,7 +205,7 @@ def connected(conninfo: str) -> Iterator[AlchemyConnection]:
     # the address goes to the driver as it is: no rewriting of URLs, no password in an error
     engine = create_engine(
         "postgresql+psycopg://",
-        creator=lambda: psycopg.connect(conninfo, application_name="fontsight migrate"),
+        creator=lambda: psycopg.connect(conninfo, **options(conninfo, MIGRATE)),
         poolclass=NullPool,
     )
     try:

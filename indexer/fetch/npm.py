@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ NAME = re.compile(r"(@[a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*")
 VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+-]*")
 MISSING = frozenset({"E404", "ETARGET", "ENOVERSIONS"})
 NO_ROOM = frozenset({"ENOSPC", "EDQUOT", "EROFS", "EACCES", "EMFILE", "ENFILE"})
+ROOM = 8 * 1024 * 1024  # bytes that a package may well take
 # npm has already retried these by its own rules: one is bad luck, several in a row the network.
 MAX_NETWORK_FAILURES = 3
 
@@ -43,7 +45,8 @@ class Npm:
     """`npm view` and `npm pack`, one call at a time. Nothing is installed and no script is run.
 
     Every method raises UserError when npm is absent or its registry cannot be used at all, and
-    FontError (stage "fetch") when one package is at fault. npm's own words never reach a message:
+    FontError (stage "fetch") when one package is at fault; OSError where the scratch folder has no
+    room. npm's own words never reach a message:
     they may hold the registry's address with a key in it.
     """
 
@@ -137,7 +140,10 @@ class Npm:
         if code == 0:
             self._network_failures = 0
             return answer
-        raise self._failure(arguments[1], answer)
+        error_code = _code(answer)
+        if error_code is None:
+            _require_room(scratch)
+        raise self._failure(arguments[1], error_code or "no code given")
 
     def _call(self, command: list[str], scratch: Path, env: dict[str, str]) -> tuple[int, str]:
         tied = [sys.executable, "-I", str(TIED), str(self._max_bytes), *command]
@@ -157,10 +163,7 @@ class Npm:
                 os.close(writer)  # out of time, or interrupted from the keyboard: ends all of it
             return process.returncode, output
 
-    def _failure(self, spec: str, answer: Any) -> Exception:
-        error = answer.get("error") if isinstance(answer, dict) else None
-        code = str(error.get("code", "")) if isinstance(error, dict) else ""
-        code = code if re.fullmatch(r"E[A-Z0-9_]{1,40}", code) else "no code given"
+    def _failure(self, spec: str, code: str) -> Exception:
         if code in MISSING:
             return FontError("fetch", f"npm knows no package {spec} ({code}).")
         if code in ("E401", "E403", "ENEEDAUTH"):
@@ -184,6 +187,19 @@ class Npm:
                 "and the registry in npm's configuration (npm ping), then run again."
             )
         return FontError("fetch", f"npm could not get the package {spec} ({code}).")
+
+
+def _code(answer: Any) -> str | None:
+    error = answer.get("error") if isinstance(answer, dict) else None
+    code = str(error.get("code", "")) if isinstance(error, dict) else ""
+    return code if re.fullmatch(r"E[A-Z0-9_]{1,40}", code) else None
+
+
+def _require_room(folder: Path) -> None:
+    """Where npm does not say why it failed, its disk may be full. Raises OSError then."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(ROOM))
+        file.flush()
 
 
 def _spec(name: str, version: str) -> str:

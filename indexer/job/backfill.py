@@ -24,6 +24,7 @@ from indexer.job.pending import EVERYTHING, Claim, Selection, pending
 from indexer.job.progress import Progress
 from indexer.job.run import index
 from indexer.job.sweep import sweep
+from indexer.job.writers import WriterLost
 from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec
 from indexer.spaces import Space
@@ -189,7 +190,7 @@ def fill(
     progress, done_before = Progress(), -1
     while True:
         try:
-            return index(
+            index(
                 session.connection, space, embedder,
                 preparer if space.sheet_spec is not None else None,
                 selection=options.selection, limit=options.limit, show=show, progress=progress,
@@ -197,9 +198,12 @@ def fill(
                     session.connection, settings, space, embedder, options, work
                 ),
             )  # fmt: skip
-        except psycopg.OperationalError:
+            if not session.lost:
+                return progress
+        except psycopg.OperationalError as error:
+            lost = session.lost or isinstance(error, WriterLost)
             # lost twice with nothing done in between, the work itself may be what ends it
-            if not session.lost or progress.done == done_before:
+            if not lost or progress.done == done_before:
                 raise
         done_before = progress.done
         say("The database ended the connection. Trying again for a minute.")

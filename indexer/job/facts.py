@@ -23,13 +23,20 @@ from indexer.job.store import REFUSED, refusal
 BATCH = 200  # families of a transaction
 OF_GOOGLE = "Google Fonts"
 
+# recorded of a family whose files are not to be had, so that no run of the next day looks for them
+TRIED = f"{FACTS_VERSION}, without files"
+URLS = """array(select value from jsonb_each_text(case jsonb_typeof(f.files) when 'object' then f.files end)
+                 where value is not null order by key)"""
 PENDING = f"""
     select f.id as font_id, coalesce(f.name, '') as name, f.source, {FACTS_INPUT} as input_hash,
-           array(select value from jsonb_each_text(case jsonb_typeof(f.files) when 'object' then f.files end)
-                 where value is not null order by key) as urls
+           {URLS} as urls
     from public.fonts f
     left join font_index.facts x on x.font_id = f.id
     where (x.version is distinct from %(version)s or x.input_hash <> {FACTS_INPUT})
+      and (%(again)s or x.version is distinct from %(tried)s or x.input_hash <> {FACTS_INPUT}
+           or x.made_at < now() - interval '1 day'
+           or exists (select from font_index.files s
+                      where s.url = any({URLS}) and s.checked_at > x.made_at))
       and (%(only)s::text[] is null or f.name = any(%(only)s) or f.id::text = any(%(only)s))
     order by f.created_at, f.id
 """  # noqa: S608 - a constant, composed of constants
@@ -83,6 +90,7 @@ class Found:
     row: FamilyRow
     facts: Facts
     final: bool = True  # False: another run may find more
+    tried: bool = False  # not final, and in vain for a day, unless its files are seen before
 
 
 def is_local(url: str) -> bool:
@@ -101,11 +109,13 @@ def fill_facts(
 ) -> int:
     """Write what is missing or out of date, and return of how many families; at most `limit`.
 
-    Each batch is one transaction. Families whose list cannot be had get their design alone; `say`
-    is told, and the next run tries again. `preparer` is made where files are to be opened.
+    Each batch is one transaction. Families whose list or files cannot be had get their design alone, and
+    `say` is told. The next run tries a list again; files, once a run has seen one of them, after a day,
+    and where the selection names the family or what failed. `preparer` is made where files are to be opened.
     """
     only = list(selection.only) if selection.only is not None else None
-    parameters = {"version": FACTS_VERSION, "only": only}
+    again = selection.retry_failed or only is not None
+    parameters = {"version": FACTS_VERSION, "tried": TRIED, "again": again, "only": only}
     with connection.cursor(row_factory=class_row(FamilyRow)) as cursor:
         rows = cursor.execute(PENDING, parameters).fetchall()
     lists, written, left = _Lists(files, api), 0, 0
@@ -119,7 +129,7 @@ def fill_facts(
             left += sum(not one.final for one in found)
             rows = rows[size:]
     if left:
-        say(f"Characters and styles of {left} families are left to the next run. {lists.trouble}")
+        say(f"Characters and styles of {left} families are left to a later run. {lists.trouble}")
     return written
 
 
@@ -130,7 +140,7 @@ def _facts(rows: Sequence[FamilyRow], lists: _Lists, opener: Preparer | None) ->
         for row, facts in zip(local, families, strict=True):
             if isinstance(facts, FontError):
                 lists.trouble = facts.message
-                yield Found(row=row, facts=Facts.of_name(row.name), final=False)
+                yield Found(row=row, facts=Facts.of_name(row.name), final=False, tried=True)
             else:
                 yield Found(row=row, facts=_of_some_files(facts))
     for row in rows:
@@ -167,7 +177,7 @@ def _write(connection: Connection, found: Sequence[Found]) -> int:
         found = [one for one in found if one.row.font_id in free]
         cursor.executemany(WRITE, [_values(one) for one in found if _tells(one)])
         cursor.executemany(WRITE_DESIGN, [_values(one) for one in found if not _tells(one)])
-        cursor.executemany(RECORD, [_values(one) for one in found if one.final])
+        cursor.executemany(RECORD, [_values(one) for one in found if one.final or one.tried])
     return sum(one.final for one in found)
 
 
@@ -177,7 +187,8 @@ def _tells(found: Found) -> bool:
 
 def _values(found: Found) -> dict[str, object]:
     row = found.row
-    key = {"font_id": row.font_id, "version": FACTS_VERSION, "input_hash": row.input_hash}
+    version = TRIED if found.tried else FACTS_VERSION
+    key = {"font_id": row.font_id, "version": version, "input_hash": row.input_hash}
     return {**key, **found.facts.to_row()}
 
 

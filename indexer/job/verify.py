@@ -17,7 +17,7 @@ from indexer import spaces
 from indexer.database.advice import broken, broken_triggers
 from indexer.database.connect import EXTENSION_SCHEMA, Connection
 from indexer.job.pending import pending
-from indexer.spaces import SERVING_COLUMN, SERVING_DIMENSION, Space
+from indexer.spaces import NEXT_COLUMN, NO_SWITCH, SERVING_COLUMN, SERVING_DIMENSION, Space
 
 MAX_NORM_ERROR = 0.01  # halfvec keeps eleven bits
 BATCH = 1000  # rows whose derived columns are computed again at once
@@ -29,8 +29,13 @@ SERVED = sql.SQL("""
     select e.font_id, f.{column} as vector, e.indexed_at from font_index.embeddings e
     join public.fonts f on f.id = e.font_id where e.space_id = %(space)s
 """)
+# Where a switch was interrupted, vectors of the space that served may still be on their way there.
 ASIDE = sql.SQL("""
-    select font_id, embedding as vector, indexed_at from font_index.embeddings where space_id = %(space)s
+    select e.font_id, coalesce(e.embedding, f.{next}::vector) as vector, e.indexed_at
+    from font_index.embeddings e
+    left join font_index.switches w on w.space_id = e.space_id and w.phase = 'leaving'
+    left join public.fonts f on f.id = e.font_id and w.only_one
+    where e.space_id = %(space)s
 """)
 COLUMN = sql.SQL("""
     with vectors as ({vectors})
@@ -120,6 +125,7 @@ def verify(connection: Connection, *, repair: bool = False) -> Verified:
     """Look at all vectors and all bookkeeping. With `repair`, triggers and derived columns are mended."""
     repaired = list(_repair_triggers(connection)) if repair else []
     with connection.transaction(force_rollback=True):
+        connection.execute(NO_SWITCH)
         _use_vectors(connection)
         found = Verified(spaces=[_inspect(connection, r) for r in spaces.all_spaces(connection)])
         for one in found.spaces:
@@ -152,7 +158,7 @@ def _use_vectors(connection: Connection) -> None:
 def _inspect(connection: Connection, record: spaces.SpaceRecord) -> Inspected:
     space, serves = record.space, record.state == "active"
     column = SERVING_COLUMN[space.leg]
-    vectors = SERVED.format(column=column) if serves else ASIDE
+    vectors = SERVED.format(column=column) if serves else ASIDE.format(next=NEXT_COLUMN[space.leg])
     values = {
         "space": space.id,
         "error": MAX_NORM_ERROR,

@@ -8,17 +8,18 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from threading import Lock
-from types import TracebackType
 from typing import Self, TypeVar
 
 import psycopg
 from psycopg import errors, sql
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from indexer.database.connect import OPTIONS, Connection, Database, register_vectors
+from indexer.database.connect import Connection, Database, register_vectors
+from indexer.database.options import options
 from indexer.errors import UserError
 from indexer.serve import visitors
 from indexer.settings import Settings
+from indexer.spaces import NO_SWITCH
 
 LOG = logging.getLogger("indexer.serve")
 T = TypeVar("T")
@@ -31,9 +32,10 @@ MAX_ANSWER_SECONDS = 15.0
 MAX_STATEMENT_SECONDS = 3  # as long as Supabase lets anon
 
 # All of it is one message to the server, and a pooler keeps its connection from begin to rollback.
-# One snapshot for all of it, so that what serves is what was just read to serve.
+# One snapshot for all of it, so that what serves is what was just read to serve; and before it, a lock
+# that every reader has: a switch to another space exchanges columns, which no snapshot hides.
 BEGIN = sql.SQL(
-    "begin isolation level repeatable read, read only; set local statement_timeout = {}"
+    f"begin isolation level repeatable read, read only; set local statement_timeout = {{}}; {NO_SWITCH}"
 )
 AS_ROLE = sql.SQL("{begin}; set local role {role}")
 
@@ -64,7 +66,7 @@ class Reader:
         self._as_visitor = AS_ROLE.format(begin=begin, role=sql.Identifier(role)) if role else begin
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             database.conninfo,
-            kwargs={**OPTIONS, "autocommit": True},
+            kwargs={**options(database.conninfo, "fontsight serve"), "autocommit": True},
             configure=register_vectors,
             min_size=1,
             max_size=MAX_CONNECTIONS,
@@ -92,12 +94,7 @@ class Reader:
         self._pool.open()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._pool.close()
 

@@ -25,9 +25,15 @@ MAX_QUERY = 1_000  # characters, as match_fonts_hybrid takes
 DETAILS = "select id, license, styles, traits from public.fonts where id = any(%s)"
 CONDITION = "select font_index.filter_condition(%s)"
 BY_NAME = sql.SQL("""
-    select f.id, f.name, f.category, f.description, f.tags, f.source, f.files
-    from public.fonts f where {condition} order by f.name, f.id limit %s offset %s
+    select id, name, category, description, tags, source, files from (
+      select f.id, f.name, f.category, f.description, f.tags, f.source, f.files, {place} as place
+      from public.fonts f where {condition}) f
+    where place = 1 order by name, id limit %s offset %s
 """)
+EACH = sql.SQL("1")
+FIRST_OF_ITS_DESIGN = sql.SQL(
+    "row_number() over (partition by coalesce(f.design, f.id::text) order by f.name, f.id)"
+)
 NO_LEGS = dict.fromkeys((
     "score", "text_similarity", "text_rank", "vl_similarity", "vl_rank",
     "full_text_similarity", "full_text_rank",
@@ -129,7 +135,11 @@ def _by_name(connection: Connection, wanted: Search) -> list[dict[str, Any]]:
     row = connection.execute(CONDITION, [given]).fetchone()
     assert row is not None
     # quoted by the database that made it; a percent sign in it is not a placeholder
-    statement = BY_NAME.format(condition=sql.SQL(row[0].replace("%", "%%")))
+    condition = sql.SQL(row[0].replace("%", "%%"))
+    collapsed = wanted.filter is not None and wanted.filter.get("collapse")
+    statement = BY_NAME.format(
+        condition=condition, place=FIRST_OF_ITS_DESIGN if collapsed else EACH
+    )
     with connection.cursor(row_factory=dict_row) as cursor:
         found = cursor.execute(statement, [wanted.limit, wanted.offset]).fetchall()
     return [{**font, **NO_LEGS} for font in found]

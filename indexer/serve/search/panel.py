@@ -41,12 +41,13 @@ FAILURES = """
 
 
 def read(reader: Reader) -> dict[str, Any]:
-    """Everything of GET /panel that the database knows."""
-    with reader.visitor() as connection:
-        row = connection.execute(VISIBLE).fetchone()
-    assert row is not None
-    fonts, with_vl, ids = row
+    """Everything of GET /panel that the database knows, from one snapshot."""
     with reader.owner() as connection, connection.cursor(row_factory=dict_row) as cursor:
+        with connection.transaction(force_rollback=True):  # a savepoint, which gives the role back
+            reader.become_visitor(connection)
+            row = connection.execute(VISIBLE).fetchone()
+        assert row is not None
+        fonts, with_vl, ids = row
         spaces = cursor.execute(SPACES, [ids]).fetchall()
         failures = cursor.execute(FAILURES, [ids, MAX_FAILURES]).fetchall()
         last_run = cursor.execute(LAST_RUN).fetchone()

@@ -23,6 +23,7 @@ async def warm_up(service: Service) -> None:
 async def answer(service: Service, wanted: Search) -> dict[str, Any]:
     """The body of POST /search's answer. Raises Refusal, UserError, and what the database refuses."""
     began = time.perf_counter()
+    await _refuse_mismatch(service)
     embedded = await _embedded(service, wanted)
     embedding = time.perf_counter() - began
 
@@ -41,6 +42,14 @@ async def answer(service: Service, wanted: Search) -> dict[str, Any]:
     seconds = {**parts, "reading": total - sum(parts.values()), "total": total}
     body["milliseconds"] = {name: round(1000 * value, 2) for name, value in seconds.items()}
     return body
+
+
+async def _refuse_mismatch(service: Service) -> None:
+    """Before anything is embedded, where the spaces as they were last read do not fit, nor those of now."""
+    if service.embedders.mismatch(service.spaces.latest):
+        serving = await service.reader.answer(service.spaces.refresh)
+        if mismatch := service.embedders.mismatch(serving):
+            raise Refusal(503, mismatch)
 
 
 async def _embedded(service: Service, wanted: Search) -> Embedded:

@@ -49,7 +49,7 @@ def page_router() -> APIRouter:
     }
     etag = headers["ETag"].removeprefix("W/")
 
-    @router.get("/")
+    @router.api_route("/", methods=["GET", "HEAD"])
     async def shell(request: Request) -> Response:
         if has(request, etag):
             return Response(status_code=304, headers=headers)
