@@ -1390,6 +1390,25 @@ CREATE TABLE font_index.leases (
 COMMENT ON TABLE font_index.leases IS 'Fonts that a run is working on. Rows, not session locks: they hold through a transaction pooler and expire with a dead worker.';
 
 --
+-- Name: looks; Type: TABLE; Schema: font_index; Owner: -
+--
+
+CREATE TABLE font_index.looks (
+    subject text NOT NULL,
+    basis bytea NOT NULL,
+    since xid8 NOT NULL,
+    files bigint NOT NULL,
+    unsettled uuid[] NOT NULL,
+    written_by xid8 DEFAULT pg_current_xact_id() NOT NULL
+);
+
+--
+-- Name: TABLE looks; Type: COMMENT; Schema: font_index; Owner: -
+--
+
+COMMENT ON TABLE font_index.looks IS 'The last look at all fonts, for a space or for the facts: rows that transactions before `since` have written are up to date, but for those of the unsettled fonts. `basis` is a hash of what this relies on: the query, this server, the columns of public.fonts; `files` one of all addresses and their contents. A row that was restored from a dump counts for nothing: another transaction than written_by has written it. Deleting rows costs one full comparison.';
+
+--
 -- Name: missing_fonts; Type: TABLE; Schema: font_index; Owner: -
 --
 
@@ -1642,6 +1661,13 @@ ALTER TABLE ONLY font_index.files
 
 ALTER TABLE ONLY font_index.leases
     ADD CONSTRAINT leases_pkey PRIMARY KEY (space_id, font_id);
+
+--
+-- Name: looks looks_pkey; Type: CONSTRAINT; Schema: font_index; Owner: -
+--
+
+ALTER TABLE ONLY font_index.looks
+    ADD CONSTRAINT looks_pkey PRIMARY KEY (subject);
 
 --
 -- Name: missing_fonts missing_fonts_pkey; Type: CONSTRAINT; Schema: font_index; Owner: -

@@ -266,17 +266,16 @@ def test_switching_to_a_candidate_and_back_restores_every_vector(
     assert scalar(connection, digest) == before
 
 
-@pytest.mark.slow
-def test_a_corrupted_file_among_sixty_is_one_recorded_failure(
+def test_a_corrupted_file_among_others_is_one_recorded_failure(
     connection: Connection, add_fonts: AddFonts, make_preparer: MakePreparer
 ) -> None:
-    paths = add_fonts(connection, 60)
-    paths[17].write_bytes(paths[17].read_bytes()[:2000])
+    paths = add_fonts(connection, 6)
+    paths[3].write_bytes(paths[3].read_bytes()[:2000])
     report = run(connection, make_preparer)
-    assert (report.embedded, report.failed) == (59, 1)
-    assert scalar(connection, "select count(embedding_vl) from fonts") == 59
+    assert (report.embedded, report.failed) == (5, 1)
+    assert scalar(connection, "select count(embedding_vl) from fonts") == 5
     [failure] = read(connection).failures
-    assert (failure["name"], failure["stage"], failure["attempts"]) == ("Font 17", "open", 1)
+    assert (failure["name"], failure["stage"], failure["attempts"]) == ("Font 03", "open", 1)
     assert failure["next_try_at"] is not None
 
 

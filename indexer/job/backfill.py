@@ -20,7 +20,7 @@ from indexer.job.ahead import Preparer
 from indexer.job.cost import Cost
 from indexer.job.facts import fill_facts
 from indexer.job.foreign import require_same_model
-from indexer.job.pending import EVERYTHING, Claim, Selection, pending
+from indexer.job.pending import EVERYTHING, Claim, Selection, outstanding
 from indexer.job.progress import Progress
 from indexer.job.run import index
 from indexer.job.sweep import sweep
@@ -133,7 +133,7 @@ def planned(
         with connection.transaction(force_rollback=True):  # as if it were known already
             may_serve = spaces.may_serve(connection, space)
             spaces.register(connection, space, may_serve=may_serve)
-            fonts = pending(connection, space, options.selection)
+            fonts = outstanding(connection, space, options.selection, keep=False)
         yield space, fonts
 
 
@@ -163,6 +163,8 @@ def fill_families(
 
 def register(connection: Connection, space: Space, say: Callable[[str], None]) -> None:
     """Register a space. Where another one serves, `say` reports it."""
+    if spaces.active(connection, space.leg) == space:
+        return
     may_serve = spaces.may_serve(connection, space)
     state = spaces.register(connection, space, may_serve=may_serve)
     if state != "active":

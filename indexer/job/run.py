@@ -20,7 +20,7 @@ from indexer.errors import FontError
 from indexer.job.ahead import Outcome, Preparer
 from indexer.job.embedding import embed_each
 from indexer.job.heartbeat import Heartbeat, abandoned
-from indexer.job.pending import EVERYTHING, Claim, Selection, pending
+from indexer.job.pending import EVERYTHING, Claim, Selection, outstanding
 from indexer.job.progress import Progress
 from indexer.job.saving import Batch, Saved
 from indexer.job.store import JobRun, tidy
@@ -107,7 +107,7 @@ def _rounds(
     """The fonts that need work; then, in further rounds, those that runs held which have died."""
     tried: set[UUID] = set()
     while True:
-        found = [f for f in pending(connection, space, selection) if f.font_id not in tried]
+        found = [f for f in outstanding(connection, space, selection) if f.font_id not in tried]
         room = None if limit is None else limit - progress.done
         work = [font for font in found if font.workable][:room]
         progress.pending = progress.done + len(work)
