@@ -63,8 +63,8 @@ class Tools:
 
 
 def own_folder(data_dir: Path, dataset: Dataset) -> Path:
-    """Where the evaluation keeps its Postgres for a dataset. May be deleted at any time."""
-    return data_dir / "eval" / dataset.hash[:16]
+    """Where the evaluation keeps its Postgres for a dataset's fonts. May be deleted at any time."""
+    return data_dir / "eval" / dataset.corpus_hash[:16]
 
 
 @contextmanager
@@ -76,7 +76,7 @@ def own_database(place: Path) -> Iterator[Connection]:
         with database.open() as connection:
             if connection.execute(LOCK).fetchone() != (True,):
                 raise UserError(
-                    "Another run is at work on this dataset: it decides which vectors serve."
+                    "Another run is at work on these fonts: it decides which vectors serve."
                 )
             yield connection
     finally:
