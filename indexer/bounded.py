@@ -32,7 +32,10 @@ import signal, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 from multiprocessing.connection import Connection
 connection = Connection(int(sys.argv[1]))
-sys.path[:] = connection.recv()
+try:
+    sys.path[:] = connection.recv()
+except (EOFError, OSError):
+    sys.exit()
 from indexer.bounded_process import work
 work(connection)
 """
@@ -194,6 +197,14 @@ class _Process:
                 self._process.wait()
 
     def _start(self) -> None:
+        code = self._started()
+        if code in BY_OTHERS:
+            code = self._started()
+        if code is not None:
+            raise UserError(f"The processes that open fonts cannot be started (exit code {code}).")
+
+    def _started(self) -> int | None:
+        """The exit code, where it ended instead."""
         # multiprocessing's own start would run the caller's program again, up to its commands
         with self._guard:
             if self._closed:
@@ -212,10 +223,8 @@ class _Process:
             self._connection.send(self._limits)
             self._connection.recv()
         except (EOFError, OSError):
-            code = self._ended()
-            raise UserError(
-                f"The processes that open fonts cannot be started (exit code {code})."
-            ) from None
+            return self._ended()
+        return None
 
     def _ended(self) -> int:
         """Its exit code."""

@@ -6,6 +6,7 @@ import logging
 import pickle
 import resource
 import signal
+from contextlib import suppress
 from multiprocessing.connection import Connection
 
 READY = True
@@ -17,17 +18,14 @@ def work(connection: Connection) -> None:
     A call that takes too long is ended by the system, with the process, and whether or not anyone
     still waits for it.
     """
-    seconds, max_bytes = connection.recv()
-    resource.setrlimit(resource.RLIMIT_AS, (max_bytes, max_bytes))
-    # what fontTools thinks of a broken font is in the FontError already
-    logging.getLogger("fontTools").setLevel(logging.CRITICAL)
-    connection.send(READY)
-    while True:
-        try:
-            call = connection.recv_bytes()
-        except EOFError:
-            return
-        connection.send_bytes(_answer(call, seconds))
+    with suppress(EOFError, OSError):  # the other end is closed, or was killed
+        seconds, max_bytes = connection.recv()
+        resource.setrlimit(resource.RLIMIT_AS, (max_bytes, max_bytes))
+        # what fontTools thinks of a broken font is in the FontError already
+        logging.getLogger("fontTools").setLevel(logging.CRITICAL)
+        connection.send(READY)
+        while True:
+            connection.send_bytes(_answer(connection.recv_bytes(), seconds))
 
 
 def _answer(call: bytes, seconds: float) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from indexer import spaces
 from indexer.database.connect import Connection
@@ -41,6 +41,8 @@ class VLOptions:
     dimension: int | None = None
     devices: str | None = None  # "cuda:0,cuda:1", "cpu"
     shard: bool = False  # one model over all devices
+    attention: Literal["sdpa", "flash"] | None = None
+    batch_size: int | None = None  # sheets of a forward pass
     share: bool = True  # ask a query service that runs on this host, in place of loading the model
 
     def or_from(self, settings: Settings) -> VLOptions:
@@ -216,6 +218,7 @@ def _cards(
     plan = Plan(
         checkpoint=checkpoint, identity=identity, devices=devices.named(options.devices) or None,
         sheet=(spec.height, spec.width), shard=options.shard,
+        attention=options.attention, step=options.batch_size,
     )  # fmt: skip
     return Cards(plan, say=say)
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from indexer import spaces
+from indexer import spaces, weights
 from indexer.catalog.directory import font_processes, read_directory
 from indexer.catalog.family import Family
 from indexer.catalog.fontsource import CatalogEntry, read_listing
@@ -29,7 +29,6 @@ from indexer.search import Fonts
 from indexer.settings import Settings
 
 HITS = 6
-ALPHA = 0.5
 QUERIES = (
     "elegant high-contrast serif",
     "geometric sans with a large x-height",
@@ -91,9 +90,7 @@ def page(connection: Connection, settings: Settings, files: FontFiles) -> str:
     with Fonts(settings=settings, say=notes.append) as fonts:
         for query in QUERIES:
             notes.clear()
-            hits = fonts.search(
-                query, count=HITS, threshold=0, alpha=ALPHA, words=0, fusion="convex"
-            )
+            hits = fonts.search(query, count=HITS, threshold=0, filter={"collapse": True})
             answers.append(Answer(query=query, hits=hits, notes=tuple(notes)))
     found = {hit.id: hit for answer in answers for hit in answer.hits}
     urls = file_urls(connection, list(found))
@@ -107,7 +104,7 @@ def page(connection: Connection, settings: Settings, files: FontFiles) -> str:
     facts = {
         "Fonts": str(count[0] if count else 0),
         **{f"{leg} leg": space.model.name for leg, space in models.items() if space},
-        "Fusion": f"score = {ALPHA} text cosine + {1 - ALPHA} sight cosine",
+        "Weights": str(weights.serving(connection)),
     }
     return _rendered(answers, sheets, facts)
 

@@ -15,16 +15,16 @@ def described(host: Host) -> Iterator[tuple[str, str]]:
     built = f"for CUDA {host.cuda}" if host.cuda else "for CPUs"
     yield "torch", f"{host.torch}, {built}; transformers {host.transformers}"
     for card in host.cards:
-        capability = ".".join(map(str, card.capability))
+        capability = ".".join(map(str, card.capability or ()))
         yield (
             card.device,
-            f"{card.name}, {card.free / GIB:.1f} of {card.total / GIB:.1f} GiB free, "
-            f"compute capability {capability}",
+            f"{card.name}, {card.free / GIB:.1f} of {card.total / GIB:.1f} GiB free"
+            + (f", compute capability {capability}" if capability else ""),
         )
     if not host.cards:
         yield "cards", f"none; CPU: {host.processor}"
-    flash = f"flash_attention_2 (flash-attn {host.flash_attention})"
-    yield "attention", flash if host.cards and host.flash_attention else "sdpa, torch's own"
+    flash = f"; flash-attn {host.flash_attention} with --shard" if host.flash_attention else ""
+    yield "attention", f"sdpa, torch's own{flash}"
 
 
 def warnings(host: Host) -> Iterator[str]:
@@ -34,15 +34,12 @@ def warnings(host: Host) -> Iterator[str]:
             "torch 2.9 computes Conv3d 10 to 20 times slower than others. The fast path does without "
             "it, a model spread over cards (--shard) does not: install 2.10 or later."
         )
-    if host.cards and host.cuda is None:  # a build for ROCm reports its cards as CUDA's
+    if any(card.device == "mps" for card in host.cards):
+        yield "Embedding on Apple's GPU was never tried; what it computes is checked at each start."
+    elif host.cards and host.cuda is None:  # a build for ROCm reports its cards as CUDA's
         yield "torch was not built for CUDA; nothing here was tried on such a build."
-    if host.cards and not host.flash_attention:
-        yield (
-            "flash-attn is not installed. torch's own attention (sdpa) serves: for sheets of one "
-            "size it runs the same kernel. Only a model spread over cards gains by flash-attn."
-        )
     for card in host.cards:
-        if card.capability < (8, 0):
+        if card.capability and card.capability < (8, 0):
             yield f"{card.device} ({card.name}) has no bfloat16 units: it will be slow."
     if len({card.name for card in host.cards}) > 1:
         yield "The cards differ: each takes as much of the work as it gets done."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,6 +12,10 @@ from indexer.spaces import Leg, Serving
 
 SWITCHED = "Another space serves by now, or none does. Try again."
 NO_WEIGHT = "It has no weight at alpha 0."
+# They stand in names ("Open Sans") and in any description; sight tells what has serifs.
+SEEN = re.compile(
+    r"(?i)\b(sans|serifs?|mono|monospaced?|display|fonts?|typefaces?|letters?|lettering)\b"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +45,14 @@ def asked(query: Query) -> dict[Leg, Query]:
 
 
 def ranking(
-    query: Query, embedded: Embedded, serving: Serving, *, alpha: float, words: float | None
+    query: Query, embedded: Embedded, serving: Serving, *, alpha: float | None, words: float | None
 ) -> Ranking:
-    """A leg without a vector of the space that serves is omitted; if all are, words alone rank. At
-    alpha 0, looks alone are asked for: spelling does not rank in their place.
+    """A leg without a vector of the space that serves is omitted; if all are, words alone rank. Where the
+    caller names alpha 0, looks alone are asked for: spelling does not rank in their place.
 
-    alpha: as deployed where the caller names none; words: the caller's full_text_weight. Raises
-    UserError for a picture that looks cannot be ranked by: words would answer another question.
+    alpha, words: the caller's, None where it names none. While sight ranks, its own words (SEEN) are not
+    looked up. Raises UserError for a picture that looks cannot be ranked by: words would answer another
+    question.
     """
     vectors: dict[Leg, Vector] = {}
     why_not: dict[Leg, str] = {}
@@ -67,6 +73,11 @@ def ranking(
     return Ranking(
         vectors=vectors,
         why_not=why_not,
-        query_text=None if words == 0 else query.text,
+        query_text=None if words == 0 else _looked_up(query.text, sight="vl" in vectors),
         full_text_weight=words,
     )
+
+
+def _looked_up(text: str | None, *, sight: bool) -> str | None:
+    """None where nothing is left to look up."""
+    return (" ".join(SEEN.sub(" ", text).split()) or None) if text and sight else text

@@ -79,6 +79,12 @@ class Fonts:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
+    @property
+    def vocabulary(self) -> str | None:
+        """A hash of what words are read by; None before a search, and of a model that reads all of them."""
+        sight = self._embedders.get("vl")
+        return sight.vocabulary if sight else None
+
     def close(self) -> None:
         """Give back the connection and what the embedders hold."""
         for embedder in self._embedders.values():
@@ -120,12 +126,12 @@ class Fonts:
                     leg: self._ask(leg, serving[leg], part) for leg, part in asked(given).items()
                 }
                 with self._connection.transaction():
+                    self._connection.execute(spaces.NO_SWITCH)
                     if spaces.serving(self._connection) != serving:
                         continue  # another space began to serve while the query was embedded
-                    by = ranking(
-                        given, embedded, serving, words=words,
-                        alpha=weights.serving(self._connection).alpha if alpha is None else alpha,
-                    )  # fmt: skip
+                    by = ranking(given, embedded, serving, alpha=alpha, words=words)
+                    usual = weights.serving(self._connection)
+                    usual = weights.fitting(self._connection, usual, query)
                     for leg, why in by.why_not.items():
                         self._say(f"{leg} leg omitted: {why}")
                     if image is not None and (line := self._read_of(image)):
@@ -135,7 +141,8 @@ class Fonts:
                     return match(
                         self._connection, text=by.vectors.get("text"), vl=by.vectors.get("vl"),
                         count=count, threshold=threshold, query_text=by.query_text, match_offset=offset,
-                        filter=filter, alpha=alpha, full_text_weight=by.full_text_weight, fusion=fusion,
+                        filter=filter, alpha=usual.alpha if alpha is None else alpha,
+                        full_text_weight=by.full_text_weight, fusion=fusion or usual.fusion,
                         normalization=normalization,
                     )  # fmt: skip
 

@@ -13,9 +13,8 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from indexer.database.connect import EXTENSION_SCHEMA, Connection
+from indexer.database.connect import Connection
 from indexer.embed.protocol import Embedder, Model, Vector
-from indexer.errors import UserError
 from indexer.settings import OPENROUTER_MODEL
 from indexer.sheet.render import SheetSpec
 from indexer.text import PRODUCT, TextSchema
@@ -25,6 +24,11 @@ State = Literal["candidate", "active", "retired"]
 SERVING_COLUMN: dict[Leg, sql.Identifier] = {
     "text": sql.Identifier("embedding"),
     "vl": sql.Identifier("embedding_vl"),
+}
+# Null, but during a switch: of a space that is to serve, or that served (sql/0008_switches.sql).
+NEXT_COLUMN: dict[Leg, sql.Identifier] = {
+    "text": sql.Identifier("embedding_next"),
+    "vl": sql.Identifier("embedding_vl_next"),
 }
 
 # Vectors in the serving column that no run of ours wrote: the product's.
@@ -42,6 +46,8 @@ REGISTER = """
             select from font_index.spaces where leg = %(leg)s and state = 'active') as serve) s
     on conflict (id) do nothing
 """
+# First in a transaction, before its snapshot: a switch exchanges columns, which no snapshot hides.
+NO_SWITCH = "lock table public.fonts in access share mode"
 STATE = "select state from font_index.spaces where id = %s"
 ACTIVE = "select leg, identity from font_index.spaces where state = 'active'"
 LIST = """
@@ -49,16 +55,6 @@ LIST = """
     from font_index.spaces s left join font_index.embeddings e on e.space_id = s.id
     group by s.id order by s.leg, s.created_at
 """
-# The serving column and the embeddings table swap their vectors; each holds one space at a time.
-PUT_ASIDE = sql.SQL("""
-    update font_index.embeddings e set embedding = f.{column}::{schema}.vector
-    from public.fonts f where f.id = e.font_id and e.space_id = %s
-""")
-BRING_IN = sql.SQL("""
-    update public.fonts f set {column} = e.embedding::{schema}.{type}
-    from public.fonts g left join font_index.embeddings e on e.space_id = %s and e.font_id = g.id
-    where f.id = g.id and (g.{column} is not null or e.font_id is not null)
-""")
 # What we wrote into the product's text column, to be told from what the product writes there.
 STAMP = """
     update font_index.embeddings e set vector_md5 = md5(f.embedding::text)
@@ -176,62 +172,3 @@ def all_spaces(connection: Connection) -> list[SpaceRecord]:
             )
             for row in cursor.execute(LIST)
         ]
-
-
-def activate(connection: Connection, prefix: str, *, force: bool = False) -> Space:
-    """Switch search to another space in one transaction; the one that served is kept aside.
-
-    Raises UserError where the prefix of the id is not unique, where the space has vectors for
-    fewer fonts than the serving one (unless forced), and where the product's vectors would go.
-    """
-    # without it the planner may still think the table empty, and the switch takes minutes
-    connection.execute("analyze font_index.embeddings")
-    with connection.transaction():
-        # one statement writes every font, and each is an insertion into the index: minutes for many
-        connection.execute("set local statement_timeout = 0")
-        connection.execute("lock table font_index.spaces in exclusive mode")
-        records = all_spaces(connection)
-        found = [record for record in records if record.space.id.startswith(prefix)]
-        if len(found) != 1:
-            raise UserError(
-                f"{len(found)} spaces have an id that starts with {prefix!r}. See: indexer spaces list"
-            )
-        new = found[0]
-        leg = new.space.leg
-        old = next((r for r in records if r.space.leg == leg and r.state == "active"), None)
-        if new.state == "active":
-            return new.space
-        if foreign := foreign_vectors(connection, leg):
-            raise UserError(
-                f"{foreign} vectors of the {leg} column are your app's own; "
-                "switching would drop them, so it is refused."
-            )
-        if old and new.fonts < old.fonts and not force:
-            raise UserError(
-                f"{new.space} has vectors for {new.fonts} fonts, the serving {old.space} for "
-                f"{old.fonts}. Fill it first: indexer backfill (or pass --force)."
-            )
-        _swap(connection, leg, old.space.id if old else None, new.space.id)
-    return new.space
-
-
-def _swap(connection: Connection, leg: Leg, old: str | None, new: str) -> None:
-    schema = connection.execute(EXTENSION_SCHEMA).fetchone()
-    assert schema is not None
-    names = {
-        "column": SERVING_COLUMN[leg],
-        "schema": sql.Identifier(str(schema[0])),
-        "type": sql.Identifier("vector" if leg == "text" else "halfvec"),
-    }
-    if old:
-        connection.execute(PUT_ASIDE.format(**names), [old])
-        connection.execute("update font_index.spaces set state = 'retired' where id = %s", [old])
-    connection.execute(BRING_IN.format(**names), [new])
-    if leg == "text":
-        connection.execute(STAMP, {"space_id": new, "ids": None})
-    connection.execute(
-        "update font_index.embeddings set embedding = null where space_id = %s", [new]
-    )
-    connection.execute(
-        "update font_index.spaces set state = 'active', activated_at = now() where id = %s", [new]
-    )

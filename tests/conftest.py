@@ -19,6 +19,7 @@ pytest_plugins = [
     "tests.fix_postgrest",
     "tests.fix_service",
 ]
+TAKE_A_MINUTE = ("commands_of_the_readme", "killed_backfills")
 MARKED_BY_FIXTURE = {"server": pytest.mark.database, "checkpoint_folder": pytest.mark.model}
 
 
@@ -50,7 +51,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if fixture in getattr(item, "fixturenames", ()):
                 item.add_marker(mark)
     # one that takes a minute must not be the last
-    items.sort(key=lambda item: "commands_of_the_readme" not in item.name)
+    items.sort(key=lambda item: not any(name in item.name for name in TAKE_A_MINUTE))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -771,13 +771,34 @@ CREATE FUNCTION font_index.set_embedding_joint() RETURNS trigger
     AS $$
 declare
   absent constant halfvec(1024) := array_fill(0, array[1024])::halfvec(1024);
-  text_part constant halfvec := coalesce(l2_normalize(subvector(new.embedding, 1, 1024))::halfvec(1024), absent);
-  vl_part constant halfvec := coalesce(l2_normalize(subvector(new.embedding_vl, 1, 1024)), absent);
+  text_vector vector;
+  vl_vector halfvec;
+  text_part halfvec;
+  vl_part halfvec;
+  joint halfvec;
 begin
-  new.embedding_joint := case when num_nonnulls(new.embedding, new.embedding_vl) > 0 then
-    text_part || vl_part
-      || array[(l2_norm(text_part) = 0)::int, (l2_norm(vl_part) = 0)::int]::halfvec(2)
-  end;
+  -- statements of their own: without an argument, the row needs no next columns
+  if tg_argv[0] = 'text' then
+    text_vector := new.embedding_next;
+  else
+    text_vector := new.embedding;
+  end if;
+  if tg_argv[0] = 'vl' then
+    vl_vector := new.embedding_vl_next;
+  else
+    vl_vector := new.embedding_vl;
+  end if;
+  if num_nonnulls(text_vector, vl_vector) > 0 then
+    text_part := coalesce(l2_normalize(subvector(text_vector, 1, 1024))::halfvec(1024), absent);
+    vl_part := coalesce(l2_normalize(subvector(vl_vector, 1, 1024)), absent);
+    joint := text_part || vl_part
+      || array[(l2_norm(text_part) = 0)::int, (l2_norm(vl_part) = 0)::int]::halfvec(2);
+  end if;
+  if tg_nargs = 0 then
+    new.embedding_joint := joint;
+  else
+    new.embedding_joint_next := joint;
+  end if;
   return new;
 end
 $$;
@@ -786,7 +807,7 @@ $$;
 -- Name: FUNCTION set_embedding_joint(); Type: COMMENT; Schema: font_index; Owner: -
 --
 
-COMMENT ON FUNCTION font_index.set_embedding_joint() IS 'Keeps fonts.embedding_joint in step with the two vectors that it is made from.';
+COMMENT ON FUNCTION font_index.set_embedding_joint() IS 'Keeps fonts.embedding_joint in step with the two vectors that it is made from; with a leg as its argument, fonts.embedding_joint_next, with the next vector of that leg.';
 
 --
 -- Name: set_fts(); Type: FUNCTION; Schema: font_index; Owner: -
@@ -1369,6 +1390,25 @@ CREATE TABLE font_index.leases (
 COMMENT ON TABLE font_index.leases IS 'Fonts that a run is working on. Rows, not session locks: they hold through a transaction pooler and expire with a dead worker.';
 
 --
+-- Name: looks; Type: TABLE; Schema: font_index; Owner: -
+--
+
+CREATE TABLE font_index.looks (
+    subject text NOT NULL,
+    basis bytea NOT NULL,
+    since xid8 NOT NULL,
+    files bigint NOT NULL,
+    unsettled uuid[] NOT NULL,
+    written_by xid8 DEFAULT pg_current_xact_id() NOT NULL
+);
+
+--
+-- Name: TABLE looks; Type: COMMENT; Schema: font_index; Owner: -
+--
+
+COMMENT ON TABLE font_index.looks IS 'The last look at all fonts, for a space or for the facts: rows that transactions before `since` have written are up to date, but for those of the unsettled fonts. `basis` is a hash of what this relies on: the query, this server, the columns of public.fonts; `files` one of all addresses and their contents. A row that was restored from a dump counts for nothing: another transaction than written_by has written it. Deleting rows costs one full comparison.';
+
+--
 -- Name: missing_fonts; Type: TABLE; Schema: font_index; Owner: -
 --
 
@@ -1442,6 +1482,27 @@ CREATE TABLE font_index.spaces (
 COMMENT ON TABLE font_index.spaces IS 'Embedding spaces. Vectors of two spaces are never compared; id is the hash of the identity: model, revision, dimension, instructions, sheet spec, text schema, pooled token.';
 
 --
+-- Name: switches; Type: TABLE; Schema: font_index; Owner: -
+--
+
+CREATE TABLE font_index.switches (
+    only_one boolean DEFAULT true NOT NULL,
+    leg text NOT NULL,
+    space_id text,
+    phase text NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT switches_leg_check CHECK ((leg = ANY (ARRAY['text'::text, 'vl'::text]))),
+    CONSTRAINT switches_only_one_check CHECK (only_one),
+    CONSTRAINT switches_phase_check CHECK ((phase = ANY (ARRAY['coming'::text, 'leaving'::text])))
+);
+
+--
+-- Name: TABLE switches; Type: COMMENT; Schema: font_index; Owner: -
+--
+
+COMMENT ON TABLE font_index.switches IS 'The switch that is under way: of which leg and space the columns embedding_next, embedding_vl_next and embedding_joint_next of public.fonts hold vectors. coming: copies of a space that is to serve; leaving: of the one that served, null where none did, which go back to embeddings. They are null where there is no row here.';
+
+--
 -- Name: fonts; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -1462,7 +1523,10 @@ CREATE TABLE public.fonts (
     embedding_joint extensions.halfvec(2050),
     coverage int4multirange,
     styles jsonb,
-    design text
+    design text,
+    embedding_next extensions.vector(4096),
+    embedding_vl_next extensions.halfvec(4096),
+    embedding_joint_next extensions.halfvec(2050)
 );
 
 --
@@ -1512,6 +1576,24 @@ COMMENT ON COLUMN public.fonts.styles IS 'Styles of the whole family: weights (s
 --
 
 COMMENT ON COLUMN public.fonts.design IS 'The same for near-duplicates: one design in several scripts, sizes or versions. Made from the name.';
+
+--
+-- Name: COLUMN fonts.embedding_next; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.fonts.embedding_next IS 'Null, but during a switch of the text space: see font_index.switches.';
+
+--
+-- Name: COLUMN fonts.embedding_vl_next; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.fonts.embedding_vl_next IS 'Null, but during a switch of the appearance space: see font_index.switches.';
+
+--
+-- Name: COLUMN fonts.embedding_joint_next; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.fonts.embedding_joint_next IS 'Null, but during a switch: what embedding_joint will be, or was.';
 
 --
 -- Name: searches; Type: TABLE; Schema: public; Owner: -
@@ -1581,6 +1663,13 @@ ALTER TABLE ONLY font_index.leases
     ADD CONSTRAINT leases_pkey PRIMARY KEY (space_id, font_id);
 
 --
+-- Name: looks looks_pkey; Type: CONSTRAINT; Schema: font_index; Owner: -
+--
+
+ALTER TABLE ONLY font_index.looks
+    ADD CONSTRAINT looks_pkey PRIMARY KEY (subject);
+
+--
 -- Name: missing_fonts missing_fonts_pkey; Type: CONSTRAINT; Schema: font_index; Owner: -
 --
 
@@ -1600,6 +1689,13 @@ ALTER TABLE ONLY font_index.runs
 
 ALTER TABLE ONLY font_index.spaces
     ADD CONSTRAINT spaces_pkey PRIMARY KEY (id);
+
+--
+-- Name: switches switches_pkey; Type: CONSTRAINT; Schema: font_index; Owner: -
+--
+
+ALTER TABLE ONLY font_index.switches
+    ADD CONSTRAINT switches_pkey PRIMARY KEY (only_one);
 
 --
 -- Name: fonts fonts_name_key; Type: CONSTRAINT; Schema: public; Owner: -

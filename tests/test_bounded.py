@@ -138,6 +138,23 @@ def test_a_process_that_others_end_is_no_fault_of_its_font() -> None:
     processes.close()
 
 
+def test_a_process_that_others_end_as_it_starts_is_started_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ended = tmp_path / "ended"
+    once = f"""
+import os, pathlib
+if not os.path.exists({str(ended)!r}):
+    pathlib.Path({str(ended)!r}).touch()
+    os.kill(os.getpid(), 9)
+"""
+    monkeypatch.setattr(bounded, "BOOT", once + bounded.BOOT)
+    processes = FontProcesses(1, seconds=20)
+    assert processes.call(os.getpid) == processes.ids[0]
+    assert ended.exists()
+    processes.close()
+
+
 def test_where_no_process_starts_no_font_is_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounded, "BOOT", "raise SystemExit(3)")
     processes = FontProcesses(1, seconds=20)

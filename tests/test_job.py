@@ -21,6 +21,7 @@ from psycopg.types.json import Jsonb
 
 from eval.fonts.parametric import ParametricFont
 from indexer import spaces
+from indexer.activate import activate
 from indexer.catalog import rows
 from indexer.catalog.family import Family
 from indexer.database.connect import Connection, Database
@@ -253,29 +254,28 @@ def test_switching_to_a_candidate_and_back_restores_every_vector(
     with make_preparer() as preparer:
         index(connection, candidate, embedder, preparer, limit=2)
     with pytest.raises(UserError, match="vectors for 2 fonts"):
-        spaces.activate(connection, candidate.id[:10])
+        activate(connection, candidate.id[:10])
     with make_preparer() as preparer:
         index(connection, candidate, embedder, preparer)
-    spaces.activate(connection, candidate.id[:10])
+    activate(connection, candidate.id[:10])
     assert spaces.active(connection, "vl") == candidate
     assert scalar(connection, digest) != before
     with make_preparer() as preparer:
         assert index(connection, candidate, embedder, preparer).pending == 0
-    spaces.activate(connection, first.id)
+    activate(connection, first.id)
     assert scalar(connection, digest) == before
 
 
-@pytest.mark.slow
-def test_a_corrupted_file_among_sixty_is_one_recorded_failure(
+def test_a_corrupted_file_among_others_is_one_recorded_failure(
     connection: Connection, add_fonts: AddFonts, make_preparer: MakePreparer
 ) -> None:
-    paths = add_fonts(connection, 60)
-    paths[17].write_bytes(paths[17].read_bytes()[:2000])
+    paths = add_fonts(connection, 6)
+    paths[3].write_bytes(paths[3].read_bytes()[:2000])
     report = run(connection, make_preparer)
-    assert (report.embedded, report.failed) == (59, 1)
-    assert scalar(connection, "select count(embedding_vl) from fonts") == 59
+    assert (report.embedded, report.failed) == (5, 1)
+    assert scalar(connection, "select count(embedding_vl) from fonts") == 5
     [failure] = read(connection).failures
-    assert (failure["name"], failure["stage"], failure["attempts"]) == ("Font 17", "open", 1)
+    assert (failure["name"], failure["stage"], failure["attempts"]) == ("Font 03", "open", 1)
     assert failure["next_try_at"] is not None
 
 
@@ -420,8 +420,10 @@ def test_an_interrupted_run_keeps_its_batches_and_the_next_does_the_rest(
     with pytest.raises(KeyboardInterrupt):
         run(connection, make_preparer, embedder, show=interrupt)
     assert scalar(connection, "select outcome from font_index.runs") == "interrupted"
-    assert scalar(connection, "select count(embedding_vl) from fonts") == 4
-    assert run(connection, make_preparer, embedder).embedded == 6
+    saved = scalar(connection, "select count(embedding_vl) from fonts")
+    assert saved >= 4
+    assert run(connection, make_preparer, embedder).embedded == 10 - saved
+    assert embedder.calls == 3, "what was embedded was saved"
 
 
 def test_workers_at_the_same_moment_never_claim_the_same_font(

@@ -39,7 +39,7 @@ def ranked(
     query: Query = WORDS,
     *,
     serving: Serving = SERVING,
-    alpha: float = 0.5,
+    alpha: float | None = None,
     words: float | None = None,
 ) -> Ranking:
     return ranking(query, embedded, serving, alpha=alpha, words=words)
@@ -55,10 +55,10 @@ def test_a_picture_says_nothing_to_the_text_leg() -> None:
 def test_vectors_of_the_serving_spaces_rank_with_the_words_as_deployed() -> None:
     by = ranked(BOTH)
     assert by.vectors.keys() == {"text", "vl"} and not by.why_not
-    assert (by.query_text, by.full_text_weight) == ("elegant serif", None)
+    assert (by.query_text, by.full_text_weight) == ("elegant", None)
 
 
-@pytest.mark.parametrize(("words", "text"), [(0.0, None), (0.2, "elegant serif")])
+@pytest.mark.parametrize(("words", "text"), [(0.0, None), (0.2, "elegant")])
 def test_words_without_weight_are_not_looked_up(words: float, text: str | None) -> None:
     by = ranked(BOTH, words=words)
     assert (by.query_text, by.full_text_weight) == (text, words)
@@ -89,6 +89,22 @@ def test_spelling_does_not_rank_where_looks_alone_are_asked_for(
     # what has the words may be found by them
     assert by.full_text_weight == (0.0 if vectors else 1.0)
     assert by.query_text == (None if vectors else "elegant serif")
+
+
+def test_spelling_finds_what_sight_does_not_understand_where_nobody_asks_for_looks_alone() -> None:
+    assert ranked({**BOTH, "vl": UNKNOWN}, Query(text="Montserat")).vectors.keys() == {"text"}
+
+
+@pytest.mark.parametrize(
+    ("text", "looked_up"),
+    [("friendly rounded sans", "friendly rounded"), ("Open Sans", "Open"), ("serif font", None)],
+)
+def test_words_that_sight_reads_for_itself_are_not_looked_up_in_names(
+    text: str, looked_up: str | None
+) -> None:
+    query = Query(text=text)
+    assert ranked(BOTH, query).query_text == looked_up
+    assert ranked({**BOTH, "vl": UNKNOWN}, query).query_text == text
 
 
 def test_at_alpha_0_the_text_leg_is_there_for_its_similarity() -> None:

@@ -76,7 +76,8 @@ def test_search_says_what_fits_how_well_and_why(filled: Database, tmp_path: Path
         with filled.open() as connection:
             words = f"{QUERY} kontrast"
             text, vl = HashedNgrams().embed_query(words), MeasuredTraits().embed_query(words)
-            hits = match(connection, text=text, vl=vl, query_text=words, count=3)
+            looked_up = "high contrast kontrast"  # what has serifs is seen
+            hits = match(connection, text=text, vl=vl, query_text=looked_up, alpha=0, count=3)
         assert [font["id"] for font in found["fonts"]] == [str(hit.id) for hit in hits]
         for font, hit in zip(found["fonts"], hits, strict=True):
             assert font["score"] == pytest.approx(hit.score, abs=1e-4)

@@ -278,20 +278,27 @@ def test_indexes_that_an_interrupted_build_has_left_are_built_anew(adopted: Data
         assert indexes(connection) == ALL_VALID
 
 
-def test_a_build_that_is_cancelled_is_done_again_and_the_finished_one_kept(
-    adopted: Database,
+@pytest.mark.parametrize(
+    ("end", "error"),
+    [
+        ("pg_cancel_backend", psycopg.errors.QueryCanceled),
+        ("pg_terminate_backend", psycopg.errors.AdminShutdown),
+    ],
+)
+def test_a_build_that_is_ended_is_done_again_and_the_finished_one_kept(
+    adopted: Database, end: str, error: type[psycopg.Error]
 ) -> None:
     schema.upgrade(adopted.conninfo, "0003")
     with adopted.connect() as connection, ThreadPoolExecutor(1) as threads:
         with held(adopted, SNAPSHOT):
             upgrade = threads.submit(schema.upgrade, adopted.conninfo)
             building = (
-                "select pg_cancel_backend(pid) from pg_stat_activity"
+                f"select {end}(pid) from pg_stat_activity"
                 " where query ~ '^(--.*\n)*create index concurrently' and state = 'active'"
                 " and datname = current_database() and wait_event_type = 'Lock'"
             )
             until(lambda: one(connection, building) is not None)
-            with pytest.raises(psycopg.errors.QueryCanceled):
+            with pytest.raises(error):
                 upgrade.result()
             assert indexes(connection) == {schema.INDEXES[0]: False}
         connection.execute("create index fonts_fts_gin on public.fonts using gin (fts)")

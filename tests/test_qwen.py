@@ -24,7 +24,7 @@ from indexer.embed.protocol import Document, Query, Vector
 from indexer.embed.qwen.checkpoint import find
 from indexer.embed.qwen.loading import spread
 from indexer.embed.qwen.model import Qwen3VL
-from indexer.errors import EmbedderUnavailable, FontError, UserError
+from indexer.errors import FontError, UserError
 from tests.fix_qwen import sheet
 
 pytestmark = pytest.mark.model
@@ -248,60 +248,6 @@ def test_control_tokens_in_a_text_are_words(embedder: Qwen3VL) -> None:
     text = "Name: <|image_pad|><|im_end|>"
     both = vectors(embedder, [Document(sheet=SHEETS[0], text=text), Document(sheet=SHEETS[0])])
     assert not close(both[0], both[1])
-
-
-def test_without_memory_the_batch_is_halved_and_nothing_is_lost(
-    checkpoint_folder: Path, embedder: Qwen3VL
-) -> None:
-    small = loaded(checkpoint_folder)
-    limit = with_memory_for(small, 2)
-    documents = [Document(sheet=png, text=SHORT) for png in SHEETS]
-    assert close(vectors(small, documents), vectors(embedder, documents))
-    assert limit.refused == [6, 3]
-    vectors(small, documents)
-    assert limit.refused == [6, 3], "what was too much once is not tried again"
-
-
-def test_a_document_that_is_too_much_alone_stops_the_run(checkpoint_folder: Path) -> None:
-    small = loaded(checkpoint_folder)
-    with_memory_for(small, 0)
-    with pytest.raises(EmbedderUnavailable, match="no memory for a single document"):
-        small.embed_documents([Document(sheet=SHEETS[0])])
-
-
-class MemoryLimit:
-    """A card's allocator, as far as a batch can see it."""
-
-    def __init__(self, rows: int) -> None:
-        self.rows = rows
-        self.refused: list[int] = []
-
-    def __call__(self, module: torch.nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
-        if (rows := len(arguments[0])) > self.rows:
-            self.refused.append(rows)
-            raise torch.OutOfMemoryError("CUDA out of memory.")
-
-
-def with_memory_for(embedder: Qwen3VL, rows: int) -> MemoryLimit:
-    limit = MemoryLimit(rows)
-    embedder._plain._model.language_model.layers[2].register_forward_pre_hook(limit)
-    return limit
-
-
-def test_the_step_is_found_by_measurement(checkpoint_folder: Path) -> None:
-    embedder = loaded(checkpoint_folder)
-    limit = with_memory_for(embedder, 4)
-    assert embedder.tune(128, 256) > 0
-    assert embedder.step(128, 256) <= 4
-    assert limit.refused in ([], [8])
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*script_method:DeprecationWarning")  # torch's own, on import
-def test_compiled_layers_compute_the_same(checkpoint_folder: Path, embedder: Qwen3VL) -> None:
-    compiled = loaded(checkpoint_folder)
-    compiled.compile()
-    assert close(vectors(compiled, mixed()[:4]), vectors(embedder, mixed()[:4]))
 
 
 @pytest.mark.slow

@@ -27,7 +27,8 @@ pytestmark = [pytest.mark.model, pytest.mark.slow]
 DOCUMENTS = [Document(sheet=sheet(number)) for number in range(4)]
 CRASH = "import os; os.kill(os.getpid(), 11)"
 # the first thing that a launch does, and the last of collecting
-IN_LAUNCHING = "import torch\ndef numpy(*_): raise {}\ntorch.from_numpy = numpy"
+IN_LAUNCHING = "import torch\ndef empty(*_, **__): raise {}\ntorch.empty = empty"
+NO_MEMORY = "from indexer.embed.qwen.model import Qwen3VL\nQwen3VL.run = lambda *_: None"
 IN_COLLECTING = "import torch\ndef numpy(*_): raise {}\ntorch.Tensor.numpy = numpy"
 
 
@@ -138,3 +139,36 @@ def test_a_call_waits_for_the_only_card_to_come_back(two: Cards) -> None:
     for process in processes():
         os.kill(process.pid, signal.SIGKILL)
     assert np.allclose(stacked(two.embed_documents(DOCUMENTS)), expected, atol=2e-5)
+
+
+def test_a_card_without_memory_leaves_its_work_to_the_others(
+    two: Cards, said: list[str], tmp_path: Path
+) -> None:
+    expected = stacked(two.embed_documents(DOCUMENTS))
+    del said[:]
+    once = f"import os\nos.mkdir({str(tmp_path / 'once')!r})\n{NO_MEMORY}"
+    short = Document(sheet=fault(f"try:\n  exec({once!r})\nexcept FileExistsError: pass"))
+    *good, last = two.embed_documents([*DOCUMENTS, short])
+    assert np.allclose(stacked(good), expected, atol=2e-5)
+    assert not isinstance(last, FontError)
+    assert "cpu has no memory for a single document" in said[0]
+    assert "started again" in said[0]
+
+
+def test_a_card_that_never_has_memory_is_given_up(checkpoint_folder: Path) -> None:
+    said: list[str] = []
+    limits = plan(checkpoint_folder, "cpu", first_pause=0.05, barren=2)
+    with (
+        Cards(limits, say=said.append) as cards,
+        pytest.raises(EmbedderUnavailable, match=r"No card is left.*no memory for a single"),
+    ):
+        cards.embed_documents([Document(sheet=fault(NO_MEMORY))])
+    assert said[-1].endswith("cpu is given up.")
+
+
+def test_a_card_that_cannot_start_does_not_stop_the_others(checkpoint_folder: Path) -> None:
+    said: list[str] = []
+    with Cards(plan(checkpoint_folder, "cpu", "cuda:7"), say=said.append) as cards:
+        stacked(cards.embed_documents(DOCUMENTS))
+    assert [line for line in said if "'cuda:7' is no device of this host" in line]
+    assert said[-1].endswith("The other cards go on.")

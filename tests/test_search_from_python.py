@@ -43,7 +43,13 @@ def test_three_lines_search_and_find_neighbours(filled: Database) -> None:
     with filled.open() as connection:
         text, vl = HashedNgrams().embed_query(QUERY), MeasuredTraits().embed_query(QUERY)
         assert hits == match(
-            connection, text=text, vl=vl, query_text=QUERY, count=3, filter={"category": "serif"}
+            connection,
+            text=text,
+            vl=vl,
+            query_text="high contrast",
+            alpha=0,
+            count=3,
+            filter={"category": "serif"},
         )
     assert len(alike) == 2
     assert hits[0].id not in [hit.id for hit in alike]

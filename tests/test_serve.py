@@ -745,8 +745,10 @@ def test_a_hidden_font_is_found_by_no_search(visited: Database, tmp_path: Path) 
             return [{font["name"] for font in fonts} for fonts in found]
 
         assert all("Family 1" in found for found in names())
+        assert running.post("/search", query="Family 1").json()["alpha"] == 0.5
         with visited.open() as connection:
             hide(connection, "Family 1")
+        assert running.post("/search", query="Family 1").json()["alpha"] == 0.0
         assert all(found and "Family 1" not in found for found in names())
         assert running.post("/search", similar_to=row[0]).status_code == 404
         assert running.service.reader.role == "anon"

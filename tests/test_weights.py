@@ -16,6 +16,7 @@ from eval.runs.record import ALPHAS, AboutRun, Setting
 from eval.scores.chosen import chosen
 from eval.scores.results import judged_by, results
 from indexer import spaces
+from indexer.activate import activate
 from indexer.database.connect import Connection, Database
 from indexer.embed.measured.embedder import MeasuredTraits
 from indexer.embed.ngrams import HashedNgrams
@@ -23,12 +24,13 @@ from indexer.errors import UserError
 from indexer.job.status import read
 from indexer.sheet.render import SheetSpec
 from indexer.text import DESCRIBED, LIGHT
-from indexer.weights import Weights, deploy, serving, undo
+from indexer.weights import Weights, deploy, fitting, serving, undo
 
 TEXT = spaces.text_space(HashedNgrams())
 SIGHT = spaces.vl_space(MeasuredTraits(), SheetSpec(), LIGHT)
 OTHER = spaces.vl_space(MeasuredTraits(), SheetSpec(), DESCRIBED)
-USUAL = Weights(alpha=0.5, fusion="convex", full_text_weight=0.2)
+MIDDLE = Weights(alpha=0.5, fusion="convex", full_text_weight=0.2)
+SPELT = Weights(alpha=0.0, fusion="convex", full_text_weight=0.2)
 SEEN = Weights(alpha=0.0, fusion="convex", full_text_weight=0.1)
 
 
@@ -44,26 +46,49 @@ def deployed(connection: Connection, weights: Weights, vl: spaces.Space = SIGHT)
 
 
 def test_the_last_ones_count_and_can_be_taken_back(pair: Connection) -> None:
-    assert serving(pair) == USUAL
+    assert serving(pair) == SPELT
     deployed(pair, Weights(alpha=1.0, fusion="rrf", full_text_weight=0.0))
     deployed(pair, SEEN)
     assert serving(pair) == SEEN == read(pair).weights
     undo(pair)
     assert serving(pair).fusion == "rrf"
     undo(pair)
-    assert serving(pair) == USUAL
+    assert serving(pair) == SPELT
     with pytest.raises(UserError, match="No weights are deployed"):
         undo(pair)
+
+
+def test_spelling_has_no_weight_until_an_evaluation_gives_it_one(pair: Connection) -> None:
+    assert serving(pair) == SPELT
+    deployed(pair, MIDDLE)
+    assert serving(pair) == MIDDLE
+    undo(pair)
+    assert serving(pair) == SPELT
+
+
+def test_who_types_the_name_of_a_font_has_it_by_its_spelling(pair: Connection) -> None:
+    pair.execute("insert into public.fonts (name, files) values ('Open Sans', '{}')")
+    for query, alpha in (("open sans ", 0.5), ("open", 0.0), ("sans", 0.0), (None, 0.0)):
+        assert fitting(pair, serving(pair), query).alpha == alpha, query
+    deployed(pair, SEEN)
+    assert fitting(pair, serving(pair), "Open Sans") == SEEN
+
+
+def test_a_text_model_counts_as_much_as_sight(connection: Connection) -> None:
+    theirs = replace(TEXT, model=replace(TEXT.model, name="qwen/qwen3-embedding-8b"))
+    for space in (theirs, SIGHT):
+        spaces.register(connection, space)
+    assert serving(connection) == MIDDLE
 
 
 def test_activating_a_space_switches_them_in_the_same_transaction(pair: Connection) -> None:
     spaces.register(pair, OTHER)
     deployed(pair, SEEN, OTHER)
-    assert serving(pair) == USUAL
-    with pair.transaction(force_rollback=True):
-        spaces.activate(pair, OTHER.id)
-        assert serving(pair) == SEEN
-    assert serving(pair) == USUAL
+    assert serving(pair) == SPELT
+    activate(pair, OTHER.id)
+    assert serving(pair) == SEEN
+    activate(pair, SIGHT.id)
+    assert serving(pair) == SPELT
 
 
 def test_an_unknown_space_is_refused(pair: Connection) -> None:
@@ -117,7 +142,7 @@ def test_a_run_chooses_the_weights_that_search_then_uses(
     run = finished_run(tmp_path, 0.25)
     dry = eval_(database, run, "--dry-run")
     assert "The run chooses alpha 0.25, fusion convex, words 0.1." in dry.stdout
-    assert serving(pair) == USUAL
+    assert serving(pair) == SPELT
     assert eval_(database, run).exit_code == 0
     assert serving(pair) == Weights(alpha=0.25, fusion="convex", full_text_weight=0.1)
     [(why,)] = pair.execute("select evidence from font_index.deployed_weights").fetchall()
@@ -126,7 +151,7 @@ def test_a_run_chooses_the_weights_that_search_then_uses(
     assert "--dry-run goes with RUN" in eval_(database, "--undo", "--dry-run").stderr
     assert serving(pair).alpha == 0.25
     assert eval_(database, "--undo").exit_code == 0
-    assert serving(pair) == USUAL
+    assert serving(pair) == SPELT
     assert "Give either RUN or --undo" in eval_(database).stderr
 
 

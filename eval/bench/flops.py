@@ -57,21 +57,29 @@ class Architecture:
         return self._patches(height, width) // self.merge**2
 
     def flops(
-        self, height: int, width: int, text_tokens: int, *, whole_attention: bool = False
+        self,
+        height: int,
+        width: int,
+        text_tokens: int,
+        *,
+        whole_attention: bool = False,
+        pooled: bool = False,
     ) -> int:
         """Of one sheet with so many tokens beside its own.
 
         `whole_attention`: with both halves of the decoder's attention, as torch's counter has it.
+        `pooled`: of the last layer only what the pooled position needs.
         """
         patches, tokens = self._patches(height, width), self.image_tokens(height, width)
         length = tokens + text_tokens
         attention = 4 * length**2 * self.query_width
         layer = self._layer() * length + (attention if whole_attention else attention // 2)
+        last = self._last_layer(length) if pooled else layer
         block = self._block() * patches + 4 * patches**2 * self.vision_hidden
         embedding = 2 * self.patch_values * self.vision_hidden * patches
         return (
             embedding + self.blocks * block + self.mergers * self._merger() * tokens
-            + self.layers * layer
+            + (self.layers - 1) * layer + last
         )  # fmt: skip
 
     def _patches(self, height: int, width: int) -> int:
@@ -81,6 +89,12 @@ class Architecture:
         """Of a decoder layer for one token, attention left out."""
         projections = 2 * self.query_width + 2 * self.key_width
         return 2 * self.hidden * (projections + 3 * self.feed_forward)
+
+    def _last_layer(self, length: int) -> int:
+        """Keys and values of all tokens, and the rest for one."""
+        keys_and_values = 2 * self.hidden * 2 * self.key_width * length
+        rest = self._layer() - 2 * self.hidden * 2 * self.key_width
+        return keys_and_values + rest + 4 * length * self.query_width
 
     def _block(self) -> int:
         """Of a vision block for one patch, attention left out."""

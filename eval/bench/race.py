@@ -24,6 +24,7 @@ from eval.bench.peers import (
 )
 from indexer.embed.protocol import Document, Model
 from indexer.embed.qwen.model import Qwen3VL
+from indexer.embed.qwen.tuning import Tuning
 from indexer.errors import FontError, UserError
 from indexer.sheet.render import SheetSpec
 
@@ -73,7 +74,11 @@ class Work:
         read = subject.embedder().read(documents)
         tokens = [len(item.ids) for item in read if not isinstance(item, FontError)]
         image = architecture.image_tokens(spec.height, spec.width)
-        flops = [architecture.flops(spec.height, spec.width, count - image) for count in tokens]
+        # what has to be computed: a share of the peak is not flattered by what is left out
+        flops = [
+            architecture.flops(spec.height, spec.width, count - image, pooled=True)
+            for count in tokens
+        ]
         return cls(documents=documents, spec=spec, tokens=tokens, flops=flops)
 
 
@@ -147,10 +152,11 @@ class Race:
         embedder.read(documents)
         self.read_per_second = len(documents) / (time.perf_counter() - begin)
         on_cpu = self._subject.device.type == "cpu"
-        embedder.tune(spec.height, spec.width, seconds=TUNING_ON_CPU if on_cpu else TUNING)
-        if name == COMPILED:
+        tuning = Tuning(embedder, spec.height, spec.width)
+        tuning.run(seconds=TUNING_ON_CPU if on_cpu else TUNING)
+        if name == COMPILED and embedder.fast:
             self._say("Compiling.")
-            embedder.compile()
+            embedder.fast.compile()
         embed = Ours(embedder)
         # all the sheets, so that each shape of a batch has been there, and is compiled
         self.warm_up_seconds = self._seconds(embed, documents)

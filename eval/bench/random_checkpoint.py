@@ -158,7 +158,7 @@ def build(size: Size, device: str = "cpu", *, seed: int = 0) -> Qwen3VLModel:
         model: Qwen3VLModel = AutoModel.from_config(
             config_of(size),
             dtype=torch.float32 if place.type == "cpu" else torch.bfloat16,
-            attn_implementation=attention_of(place),
+            attn_implementation=attention_of([device]),
         )
     return model.eval()
 

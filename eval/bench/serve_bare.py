@@ -45,7 +45,7 @@ def load(folder: Path, device: str) -> SentenceTransformer:
         str(folder),
         model_kwargs={
             "dtype": torch.float32 if place.type == "cpu" else torch.bfloat16,
-            "attn_implementation": attention_of(place),
+            "attn_implementation": attention_of([device]),
         },
         processing_kwargs={"chat_template": {"add_generation_prompt": True}},
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from eval.bench.activate import bench_activate
 from eval.bench.capacity import RATES, Model, Rate, capacity
 from eval.bench.capacity import table as capacity_table
 from eval.bench.flops import plan, table
@@ -17,6 +18,7 @@ from eval.bench.idle import bench_idle
 from eval.bench.search import bench_search
 from eval.bench.storage import bench_storage
 from eval.bench.vectors import NOISE
+from eval.bench.write import bench_write
 from eval.cli.options import RANDOM_WEIGHTS, sheet_options
 from indexer.cli.options import AS_JSON
 from indexer.embed.qwen.devices import named
@@ -62,7 +64,8 @@ def idle_command(rows: int, as_json: bool) -> None:
         click.echo(json.dumps(asdict(timing)))
         return
     click.echo(
-        f"{rows} fonts, nothing pending: median {timing.median:.2f} s, max {timing.max:.2f} s"
+        f"{rows} fonts, nothing pending: median {timing.median:.2f} s, max {timing.max:.2f} s; "
+        f"{timing.first:.2f} s where every font is compared, as after a restored dump"
     )
 
 
@@ -108,6 +111,43 @@ def search_command(as_json: bool, **options: Any) -> None:
     click.echo(json.dumps(asdict(result)) if as_json else result)
 
 
+@bench_group.command("write")
+@click.option("--rows", type=click.IntRange(min=1), default=20_000, show_default=True)
+@click.option(
+    "--vectors", type=click.IntRange(min=1), default=800, show_default=True,
+    help="Saved a turn, by each number of writers.",
+)  # fmt: skip
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
+@AS_JSON
+def write_command(as_json: bool, **options: Any) -> None:
+    """Time how vectors are saved by one, two and three writers, in turn, into an index of ROWS fonts.
+
+    The table is made on an embedded Postgres of its own, which is removed afterwards. Each writer
+    keeps a core of the server busy: with fewer cores than writers, more of them gain nothing.
+
+    \b
+    Example:  python -m eval bench write --rows 5000 --vectors 200
+    """
+    result = bench_write(**options)
+    click.echo(json.dumps(asdict(result)) if as_json else result)
+
+
+@bench_group.command("activate")
+@click.option("--rows", type=click.IntRange(min=1), default=20_000, show_default=True)
+@AS_JSON
+def activate_command(rows: int, as_json: bool) -> None:
+    """Time `indexer spaces activate` on ROWS made-up fonts, and those who read and write meanwhile.
+
+    The table is made on an embedded Postgres of its own, which is removed afterwards; 20,000 fonts
+    take some minutes.
+
+    \b
+    Example:  python -m eval bench activate --rows 2000
+    """
+    result = bench_activate(rows, say=notice)
+    click.echo(json.dumps(asdict(result)) if as_json else result)
+
+
 @bench_group.command("page")
 @click.option("--rows", type=click.IntRange(min=60), default=20_000, show_default=True)
 @click.option("--rounds", type=click.IntRange(min=1), default=15, show_default=True)
@@ -135,7 +175,7 @@ def page_command(rows: int, rounds: int, as_json: bool) -> None:
     "Default: tiny without a GPU, else 2b.",
 )
 @RANDOM_WEIGHTS
-@click.option("--sheets", type=click.IntRange(min=2), help="Default: 256 on a GPU, 16 without.")
+@click.option("--sheets", type=click.IntRange(min=2), help="Default: 1,024 on a GPU, 16 without.")
 @click.option("--device", default="auto", show_default=True, help="cuda, cuda:1 or cpu.")
 @sheet_options
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
@@ -164,12 +204,17 @@ def embed_command(model: str | None, as_json: bool, **options: Any) -> None:
 @bench_group.command("job")
 @MODEL
 @RANDOM_WEIGHTS
-@click.option("--fonts", type=click.IntRange(min=1), default=200, show_default=True)
+@click.option(
+    "--fonts", type=click.IntRange(min=1),
+    help="Default: 10,000 with 2b, 3,000 with 8b, else 200.",
+)  # fmt: skip
 @sheet_options
 @DEVICES
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
 @AS_JSON
-def job_command(model: str, devices: str | None, as_json: bool, **options: Any) -> None:
+def job_command(
+    model: str, fonts: int | None, devices: str | None, as_json: bool, **options: Any
+) -> None:
     """Time the whole backfill beside embedding alone, in the same card processes.
 
     Cold: every font is rendered. Warm: the sheets are in the cache. The database is an embedded
@@ -178,9 +223,10 @@ def job_command(model: str, devices: str | None, as_json: bool, **options: Any) 
     \b
     Example:  python -m eval bench job --model 2b --random-weights --fonts 2000
     """
-    from eval.bench.job import bench_job  # noqa: PLC0415 - it needs the extra vl
+    from eval.bench.job import FONTS, bench_job  # noqa: PLC0415 - it needs the extra vl
 
-    result = bench_job(model, devices=named(devices), say=notice, **options)
+    fonts = fonts or FONTS.get(model, 200)
+    result = bench_job(model, fonts=fonts, devices=named(devices), say=notice, **options)
     click.echo(json.dumps(asdict(result)) if as_json else result)
 
 

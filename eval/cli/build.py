@@ -5,16 +5,18 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ParamSpec
 
 import click
 
-from eval.datasets.building import Built, assemble, google_families
-from eval.datasets.dataset import AboutDataset, Font, Judgments, Query, refusal, save
+from eval.datasets.building import Built, assemble, family_half, google_families
+from eval.datasets.dataset import AboutDataset, Font, Judgments, Query, Split, refusal, save
 from eval.datasets.google import build_google
 from eval.datasets.importers import (
     exhaustive,
+    pooled,
     read_fonts,
     read_judgments,
     read_labels,
@@ -34,6 +36,12 @@ from indexer.settings import Settings
 from indexer.terminal import notice
 
 P = ParamSpec("P")
+
+NOT_EXHAUSTIVE = (
+    "Of {} queries only relevant fonts are known, and nobody's word is taken for the others (--exhaustive): "
+    "condensed to judged pairs, nothing but relevant fonts is left of their rankings, so read their raw "
+    "scores alone."
+)
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 OUT = click.option(
@@ -106,12 +114,22 @@ def build_google_command(out: Path, families: int, collapsed: bool) -> Built:
 )  # fmt: skip
 @click.option("--license", "license_", required=True, help="Of the tags, such as CC0-1.0.")
 @click.option("--tagged", is_flag=True, help="Only families that have a tag: all are judged then.")
+@click.option(
+    "--half", type=click.Choice(["dev", "test"]),
+    help="Only families for improving, or for reporting; for queries, see eval run --split.",
+)  # fmt: skip
 @OUT
 @FAMILIES
 @COLLAPSE
 @_made
 def build_tags_command(
-    labels: Path, license_: str, tagged: bool, out: Path, families: int, collapsed: bool
+    labels: Path,
+    license_: str,
+    tagged: bool,
+    half: Split | None,
+    out: Path,
+    families: int,
+    collapsed: bool,
 ) -> Built:
     """Families of Google Fonts, and what people have tagged them with.
 
@@ -119,13 +137,17 @@ def build_tags_command(
     Example:  python -m eval build tags --labels font-library-tags.json --license CC0-1.0 --out tags
     """
     read = read_tags(labels)
-    wanted = (lambda name: bool(read.get(name))) if tagged else (lambda name: True)
+
+    def wanted(name: str) -> bool:
+        return bool(read.get(name) or not tagged) and half in (None, family_half(name))
+
     chosen, origin = google_families(
         FontFiles.from_settings(Settings(), notice=notice), families, among=wanted
     )
     digest = hashlib.sha256(labels.read_bytes()).hexdigest()[:16]
     made_by = f"python -m eval build tags --labels {labels.name} --families {families}"
-    made_by += f"{' --tagged' if tagged else ''}, from {origin} and tags of SHA-256 {digest}"
+    made_by += f"{' --tagged' if tagged else ''}{f' --half {half}' if half else ''}"
+    made_by += f", from {origin} and tags of SHA-256 {digest}"
     return build_tags(chosen, read, made_by=made_by, license_=license_, collapsed=collapsed)
 
 
@@ -192,10 +214,14 @@ def build_pictures_command(out: Path, families: int) -> Built:
 @click.option("--fonts", required=True, type=FILE, help="corpus.*.json: a list of fonts.")
 @click.option("--queries", required=True, type=FILE, help="queries.*.json: id, text and class.")
 @click.option("--labels", type=FILE, help="labels.*.json: query id to names, or to name and grade.")
-@click.option("--judgments", type=FILE, help='Instead: a judge\'s file, {"judgments": …}.')
+@click.option(
+    "--judgments", type=FILE,
+    help='A judge\'s file, {"judgments": …}: the pairs that were looked at. With --labels, they count for '
+    "the queries that have any, and labels for the others.",
+)  # fmt: skip
 @click.option(
     "--exhaustive", "whole", is_flag=True,
-    help="Who labelled looked at all fonts: those that are not named are not relevant.",
+    help="Who labelled looked at all fonts: those that --labels does not name are not relevant.",
 )  # fmt: skip
 @click.option("--name", default="imported", show_default=True)
 @click.option("--description", default="Imported; see made_by.", help="What labels are worth.")
@@ -227,21 +253,36 @@ def build_import_command(
     \b
     Example:  python -m eval build import --fonts corpus.200.json --queries queries.json
                 --labels labels.json --exhaustive --license CC0-1.0 --out datasets/imported
+              python -m eval build import --fonts corpus.json --queries queries.json --labels labels.json
+                --judgments pool.json --license CC0-1.0 --out datasets/pooled
     """
-    judged = labels or judgments
-    if judged is None or (labels and judgments):
-        raise click.UsageError("Give either --labels or --judgments.")
+    if not (labels or judgments):
+        raise click.UsageError("Give --labels, --judgments or both.")
+    if whole and not labels:
+        raise click.UsageError("--exhaustive is said of --labels, which are not given.")
     corpus, asked = read_fonts(fonts, source=source), read_queries(queries)
-    grades = read_labels(judged) if labels else read_judgments(judged)
-    _refuse_strangers(corpus, asked, grades, judged)
+    named = read_labels(labels) if labels else {}
+    pairs = read_judgments(judgments) if judgments else {}
+    for path, grades in ((labels, named), (judgments, pairs)):
+        if path:
+            _refuse_strangers(corpus, asked, grades, path)
+    if both := named.keys() & pairs.keys():
+        notice(f"{len(both)} queries have labels and judged pairs: the pairs count.")
+    labelled = named.keys() - pairs.keys()
     if whole:
-        grades = exhaustive(grades, [font.id for font in corpus])
+        named = exhaustive(named, [font.id for font in corpus])
+        asked = tuple(replace(query, assumed=query.id in labelled) for query in asked)
+    elif labelled:
+        notice(NOT_EXHAUSTIVE.format(len(labelled)))
+        description += "\n\n" + NOT_EXHAUSTIVE.format(len(labelled))
+    grades = pooled(named, pairs)
+    sources = ", ".join(path.name for path in (fonts, queries, labels, judgments) if path)
     about = AboutDataset(
         name=name,
         version="1",
         description=description,
         license=license_,
-        made_by=f"python -m eval build import, from {fonts.name}, {queries.name}, {judged.name}",
+        made_by=f"python -m eval build import, from {sources}",
         ground_truth_tags=truth_tags,
     )
     return assemble(about, corpus, asked, grades, collapsed=collapsed)

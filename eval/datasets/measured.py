@@ -161,13 +161,15 @@ def measure_families(
 
     The sheets are made as well, and kept with the traits for the run that follows.
     """
+    claims = [_claim(family, number) for number, family in enumerate(families)]
     traits, failed = {}, {}
     with preparer:
-        for outcome in preparer.outcomes(map(_claim, families), ahead=2 * preparer.processes):
-            if outcome.prepared:
-                traits[outcome.claim.name] = outcome.prepared.traits
-            elif outcome.error:
-                failed[outcome.claim.name] = outcome.error.message
+        found = list(preparer.outcomes(claims, ahead=2 * preparer.processes))
+    for outcome in sorted(found, key=lambda outcome: outcome.claim.font_id):
+        if outcome.prepared:
+            traits[outcome.claim.name] = outcome.prepared.traits
+        elif outcome.error:
+            failed[outcome.claim.name] = outcome.error.message
     return traits, failed
 
 
@@ -225,10 +227,10 @@ def _outer(places: Mapping[str, float], share: float) -> set[str]:
     return {name for name, place in places.items() if place >= limit and place > middle}
 
 
-def _claim(family: Family) -> Claim:
+def _claim(family: Family, number: int) -> Claim:
     """What a Preparer asks of a font: its file alone counts here."""
     return Claim(
-        font_id=UUID(int=0),
+        font_id=UUID(int=number),
         name=family.name,
         category=None,
         tags=(),

@@ -194,9 +194,8 @@ def build_tags(
     """
     fonts = as_fonts(families)
     tagged = {font.name: tags[font.name] for font in fonts if tags.get(font.name)}
-    counts = Counter(tag for weights in tags.values() for tag in weights)
-    known = sorted(counts, key=lambda tag: (-counts[tag], tag))  # like counts stand side by side
-    queries = halved(map(_query, known))
+    queries = tag_queries(tags)
+    known = [query.id for query in queries]
     texts = indexed_texts(fonts)
     leaked = {
         tag for found in leaked_tags(fonts, texts, map(_word, known)).values() for tag in found
@@ -229,6 +228,13 @@ def build_tags(
         collapsed=collapsed,
         dropped=dropped,
     )
+
+
+def tag_queries(tags: Tags) -> list[Query]:
+    """A query for each tag, the most frequent first, with the half that it belongs to."""
+    counts = Counter(tag for weights in tags.values() for tag in weights)
+    known = sorted(counts, key=lambda tag: (-counts[tag], tag))  # like counts stand side by side
+    return halved(map(_query, known))
 
 
 def _word(tag: str) -> str:

@@ -17,6 +17,7 @@ from psycopg import sql
 from eval.datasets.dataset import Dataset, refusal, refuse_leaked_tags
 from eval.runs.record import Variant
 from indexer import spaces
+from indexer.activate import activate
 from indexer.catalog import rows
 from indexer.catalog.family import Family
 from indexer.database import local, schema
@@ -62,8 +63,8 @@ class Tools:
 
 
 def own_folder(data_dir: Path, dataset: Dataset) -> Path:
-    """Where the evaluation keeps its Postgres for a dataset. May be deleted at any time."""
-    return data_dir / "eval" / dataset.hash[:16]
+    """Where the evaluation keeps its Postgres for a dataset's fonts. May be deleted at any time."""
+    return data_dir / "eval" / dataset.corpus_hash[:16]
 
 
 @contextmanager
@@ -75,7 +76,7 @@ def own_database(place: Path) -> Iterator[Connection]:
         with database.open() as connection:
             if connection.execute(LOCK).fetchone() != (True,):
                 raise UserError(
-                    "Another run is at work on this dataset: it decides which vectors serve."
+                    "Another run is at work on these fonts: it decides which vectors serve."
                 )
             yield connection
     finally:
@@ -122,7 +123,7 @@ def fill(
         )  # fmt: skip
     tools.say(f"{space}: {report.embedded} embedded, {report.failed} failed")
     if serve and state != "active":
-        spaces.activate(connection, space.id, force=True)
+        activate(connection, space.id, force=True)
 
 
 def refuse_absent(connection: Connection, dataset: Dataset) -> None:

@@ -177,6 +177,9 @@ def describe(
         },
         parameters={
             **asdict(plan),
+            "vocabulary": next(
+                (s.embedder.vocabulary for s in singles.values() if s.embedder.vocabulary), None
+            ),
             "rrf_k": RRF_K,
             "candidates": CANDIDATES,
             "fonts": fonts,

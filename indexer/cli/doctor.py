@@ -97,6 +97,8 @@ def _embedder(
                 "model",
                 f"{model.name}, revision {model.revision[:19]}, {model.dimension} dimensions",
             )
+            if embedder.vocabulary:
+                tell("vocabulary", f"{embedder.vocabulary}, by which queries are read")
             if not quick:
                 embedder.start(MEASURED)
     except UserError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -32,11 +32,14 @@ def vl_options(command: Callable[..., Any], *, dim: str = DIMENSIONS) -> Callabl
         dim: int | None,
         devices: str | None,
         shard: bool,
+        attention: Literal["sdpa", "flash"] | None,
+        batch_size: int | None,
         **others: Any,
     ) -> Any:
         vl = VLOptions(
-            embedder=vl_embedder, revision=vl_revision, dimension=dim, devices=devices, shard=shard
-        )
+            embedder=vl_embedder, revision=vl_revision, dimension=dim, devices=devices, shard=shard,
+            attention=attention, batch_size=batch_size,
+        )  # fmt: skip
         return command(vl=vl, **others)
 
     for option in reversed(_vl_options(dim)):
@@ -56,10 +59,18 @@ def _vl_options(dim: str) -> tuple[Callable[..., Any], ...]:
         click.option("--dim", type=click.IntRange(64, 4096), help=dim),
         click.option(
             "--devices", metavar="LIST",
-            help="cuda:0,cuda:1 or cpu. Default: the GPUs with room for the model.",
+            help="cuda:0,cuda:1, mps or cpu. Default: the GPUs with room for the model.",
         ),
         click.option(
             "--shard", is_flag=True,
             help="Spread one model over all devices if it fits none: its layers then run in turn.",
+        ),
+        click.option(
+            "--attention", type=click.Choice(["sdpa", "flash"]),
+            help="torch's own, or the package flash-attn. Default: flash with --shard, if installed.",
+        ),
+        click.option(
+            "--batch-size", type=click.IntRange(1, 256),
+            help="Sheets of a forward pass. Default: the fastest, found by measurement.",
         ),
     )  # fmt: skip

@@ -32,6 +32,10 @@ FILTER = click.option(
     help='Only such fonts: {"category": "serif", "tags": {"all": ["latin"]}, '
     '"traits": {"x_height": {"gte": 0.7}}}.',
 )  # fmt: skip
+COLLAPSE = click.option(
+    "--collapse/--no-collapse", default=True, show_default=True,
+    help="Of near-duplicate families (one design in several scripts) show the best only.",
+)  # fmt: skip
 LIMIT = click.option(
     "--limit", type=click.IntRange(1, 200), default=10, show_default=True,
     help="How many fonts at most.",
@@ -47,7 +51,8 @@ OFFSET = click.option(
 @click.option(
     "--alpha", type=click.FloatRange(0, 1),
     help="Weight of the text vector against sight: 1 is text alone, 0 appearance alone. "
-    "Default, as for --words and --fusion: what is deployed for the serving spaces.",
+    "Default, as for --words and --fusion: what is deployed for the serving spaces; else 0 where the "
+    "text leg only compares spelling (hashed-ngrams).",
 )  # fmt: skip
 @click.option(
     "--words", type=click.FloatRange(0, 1),
@@ -62,11 +67,18 @@ OFFSET = click.option(
     show_default=True, help="What a convex fusion does to similarities before it weighs them.",
 )  # fmt: skip
 @FILTER
+@COLLAPSE
 @LIMIT
 @OFFSET
 @AS_JSON
 def search_command(
-    query: str | None, image: Path | None, limit: int, as_json: bool, **options: Any
+    query: str | None,
+    image: Path | None,
+    filter: dict[str, Any] | None,
+    collapse: bool,
+    limit: int,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Find fonts by a description of what they look like, by a picture of letters, or by both.
 
@@ -82,8 +94,11 @@ def search_command(
     picture = image.read_bytes() if image else None
     with Fonts(say=notice) as fonts:
         notice(f"Using {fonts.database.label}.")
-        hits = fonts.search(query, image=picture, count=limit, **options)
-    _show(hits, as_json=as_json)
+        hits = fonts.search(
+            query, image=picture, count=limit, filter=_collapsed(filter, collapse), **options
+        )
+        vocabulary = fonts.vocabulary
+    _show(hits, as_json=as_json, vocabulary=vocabulary)
 
 
 @click.command("similar")
@@ -93,10 +108,18 @@ def search_command(
     help="0 compares what fonts look like, 1 their descriptions.",
 )  # fmt: skip
 @FILTER
+@COLLAPSE
 @LIMIT
 @OFFSET
 @AS_JSON
-def similar_command(font: str, limit: int, as_json: bool, **options: Any) -> None:
+def similar_command(
+    font: str,
+    filter: dict[str, Any] | None,
+    collapse: bool,
+    limit: int,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Find the neighbours of FONT (its name or its id).
 
     \b
@@ -104,13 +127,20 @@ def similar_command(font: str, limit: int, as_json: bool, **options: Any) -> Non
     """
     with Fonts(say=notice) as fonts:
         notice(f"Using {fonts.database.label}.")
-        hits = fonts.similar(font, count=limit, **options)
+        hits = fonts.similar(font, count=limit, filter=_collapsed(filter, collapse), **options)
     _show(hits, as_json=as_json)
 
 
-def _show(hits: Sequence[Hit], *, as_json: bool) -> None:
+def _collapsed(filter: dict[str, Any] | None, collapse: bool) -> dict[str, Any] | None:
+    """What the filter says itself counts for more than the option."""
+    return {"collapse": True, **(filter or {})} if collapse else filter
+
+
+def _show(hits: Sequence[Hit], *, as_json: bool, vocabulary: str | None = None) -> None:
     if as_json:
-        click.echo(json.dumps([asdict(hit) for hit in hits], indent=2, default=str))
+        read_by = {"vocabulary": vocabulary} if vocabulary else {}
+        rows = [{**asdict(hit), **read_by} for hit in hits]
+        click.echo(json.dumps(rows, indent=2, default=str))
         return
     if not hits:
         notice("Nothing was found. If vectors are missing, run: indexer backfill")

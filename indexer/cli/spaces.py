@@ -7,10 +7,11 @@ from dataclasses import asdict
 
 import click
 
+from indexer.activate import activate, under_way
 from indexer.cli.options import AS_JSON
 from indexer.database.connect import opened
 from indexer.settings import Settings
-from indexer.spaces import activate, all_spaces
+from indexer.spaces import all_spaces
 from indexer.terminal import notice
 
 
@@ -33,7 +34,9 @@ def list_spaces(as_json: bool) -> None:
     Example:  indexer spaces list
     """
     with opened(Settings(), notice) as connection:
-        records = all_spaces(connection)
+        records, switch = all_spaces(connection), under_way(connection)
+    if switch:
+        notice(f"A switch of the {switch.leg} space is under way, or was interrupted.")
     if as_json:
         found = [{"id": record.space.id, **asdict(record)} for record in records]
         click.echo(json.dumps(found, indent=2))
@@ -52,15 +55,17 @@ def list_spaces(as_json: bool) -> None:
 @click.option("--force", is_flag=True, help="Also where it has fewer fonts than the serving space.")
 @AS_JSON
 def activate_space(space_id: str, force: bool, as_json: bool) -> None:
-    """Let search use the space whose id starts with SPACE_ID, in one transaction.
+    """Let search use the space whose id starts with SPACE_ID.
 
-    The space that served until then is kept; activating it again switches back.
+    Its vectors and their index are made next to those that serve, while search and writers go on;
+    the switch itself is a moment. The space that served until then is kept; activating it again
+    switches back. Interrupted, run it again; or activate the space that serves to give it up.
 
     \b
     Example:  indexer spaces activate 3f9a2c
     """
     with opened(Settings(), notice, writes=True) as connection:
-        space = activate(connection, space_id, force=force)
+        space = activate(connection, space_id, force=force, say=notice)
     if as_json:
         click.echo(json.dumps({"id": space.id, "space": asdict(space)}, indent=2))
         return

@@ -43,6 +43,10 @@ OUT_OF_STEP = """
     select count(*) from public.fonts
     where fts is null or embedding_joint is null and num_nonnulls(embedding, embedding_vl) > 0
 """
+UNDER_WAY = """
+    select w.leg, left(case w.phase when 'coming' then w.space_id else s.id end, 12)
+    from font_index.switches w left join font_index.spaces s on s.leg = w.leg and s.state = 'active'
+"""
 BRING_IN_STEP = (
     "update public.fonts set fts = null, embedding_joint = null where fts is null "
     "or embedding_joint is null and num_nonnulls(embedding, embedding_vl) > 0;"
@@ -77,6 +81,11 @@ def broken(connection: psycopg.Connection[Any]) -> list[str]:
             if missing
             else f"The index public.{name} is not valid, so no query uses it: its build was "
             f"interrupted. Run: reindex index concurrently public.{name}"
+        )
+    for leg, space in connection.execute(UNDER_WAY).fetchall():
+        found.append(
+            f"A switch of the {leg} space is under way, or was interrupted. Unless it is still being done, "
+            f"run: indexer spaces activate {space}"
         )
     for name, cure in broken_triggers(connection):
         state = "disabled" if cure.startswith("alter") else "missing"

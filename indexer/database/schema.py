@@ -43,7 +43,8 @@ INDEXES = ("fonts_embedding_joint_hnsw", "fonts_fts_gin")
 INSTALLED = {
     "the columns of public.fonts:": """
         select attname from pg_attribute where attrelid = to_regclass('public.fonts') and not attisdropped
-          and attname in ('embedding_vl', 'traits', 'fts', 'embedding_joint', 'coverage', 'styles', 'design')
+          and attname in ('embedding_vl', 'traits', 'fts', 'embedding_joint', 'coverage', 'styles', 'design',
+            'embedding_next', 'embedding_vl_next', 'embedding_joint_next')
           and to_regclass('font_index.alembic_version') is not null
         order by attnum""",
     "the functions": """
@@ -198,7 +199,7 @@ def config(
 def connected(conninfo: str) -> Iterator[AlchemyConnection]:
     """A connection for Alembic. Errors are the driver's: SQLAlchemy's repeat whole statements."""
     from sqlalchemy import create_engine
-    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.exc import SQLAlchemyError
     from sqlalchemy.pool import NullPool
 
     # the address goes to the driver as it is: no rewriting of URLs, no password in an error
@@ -210,10 +211,14 @@ def connected(conninfo: str) -> Iterator[AlchemyConnection]:
     try:
         with engine.connect() as connection:
             yield connection
-    except DBAPIError as error:
-        if isinstance(error.orig, psycopg.Error):
-            raise error.orig from None
-        raise
+    except SQLAlchemyError as error:
+        cause: BaseException | None = error
+        # on the way out of a connection that is lost, or was interrupted, it raises further ones
+        while cause is not None and not isinstance(cause, psycopg.Error | KeyboardInterrupt):
+            cause = cause.__context__
+        if cause is None:
+            raise
+        raise cause from None
 
 
 def read_sql(name: str) -> str:

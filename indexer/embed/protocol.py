@@ -92,6 +92,11 @@ class Embedder(Protocol):
         return 1
 
     @property
+    def vocabulary(self) -> str | None:
+        """A hash of what its queries are read by, where that is apart from how fonts are embedded."""
+        return None
+
+    @property
     def device(self) -> str:
         """Where it computes, for people."""
         return "cpu"

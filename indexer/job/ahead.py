@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
@@ -17,7 +16,7 @@ from indexer.fetch.files import FetchedFile, FontFiles
 from indexer.fetch.folders import file_name
 from indexer.fontfile import describe
 from indexer.job.pending import Claim
-from indexer.job.prepare import Prepared, PreparedCache, facts_of_file, prepare_file
+from indexer.job.prepare import Prepared, PreparedCache, facts_of_file, nothing, prepare_file
 from indexer.job.store import SeenFile
 from indexer.machine import TOO_MANY, of_the_machine, reason, stopped
 from indexer.settings import Settings
@@ -38,7 +37,7 @@ class Outcome:
 
 
 class Preparer:
-    """Prepares a stream of fonts in order, some of them ahead of the one that is asked for.
+    """Prepares a stream of fonts, some of them ahead of the one that is asked for.
 
     A font that crashes its process, or exceeds the time or memory limit, yields a FontError; the
     others are not touched by it.
@@ -76,15 +75,25 @@ class Preparer:
         self._threads.shutdown(wait=kind is None, cancel_futures=True)
         self._pool.close(now=kind is not None)
 
+    def warm_up(self) -> None:
+        """Start all processes now, and not with the first fonts."""
+        for ready in [self._pool.submit(nothing) for _ in range(self.processes)]:
+            ready.result()
+
     def outcomes(self, claims: Iterable[Claim], *, ahead: int) -> Iterator[Outcome]:
-        """One outcome per claim, in order. Up to `ahead` claims are taken before they are needed."""
-        waiting: deque[Future[Outcome]] = deque()
+        """One outcome per claim, as they come: a font that takes seconds holds nobody up.
+
+        Up to `ahead` claims are taken before they are needed.
+        """
+        waiting: set[Future[Outcome]] = set()
         for claim in claims:
-            waiting.append(self._threads.submit(self._outcome, claim))
-            if len(waiting) > ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+            waiting.add(self._threads.submit(self._outcome, claim))
+            while len(waiting) > ahead:
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                for outcome in done:
+                    yield outcome.result()
+        for outcome in as_completed(waiting):
+            yield outcome.result()
 
     def sheet(self, url: str) -> bytes:
         """The glyph sheet (PNG) of the font file at an address. Raises FontError."""

@@ -20,10 +20,11 @@ from indexer.job.ahead import Preparer
 from indexer.job.cost import Cost
 from indexer.job.facts import fill_facts
 from indexer.job.foreign import require_same_model
-from indexer.job.pending import EVERYTHING, Claim, Selection, pending
+from indexer.job.pending import EVERYTHING, Claim, Selection, outstanding
 from indexer.job.progress import Progress
 from indexer.job.run import index
 from indexer.job.sweep import sweep
+from indexer.job.writers import WriterLost
 from indexer.settings import Settings
 from indexer.sheet.render import SheetSpec
 from indexer.spaces import Space
@@ -132,7 +133,7 @@ def planned(
         with connection.transaction(force_rollback=True):  # as if it were known already
             may_serve = spaces.may_serve(connection, space)
             spaces.register(connection, space, may_serve=may_serve)
-            fonts = pending(connection, space, options.selection)
+            fonts = outstanding(connection, space, options.selection, keep=False)
         yield space, fonts
 
 
@@ -162,6 +163,8 @@ def fill_families(
 
 def register(connection: Connection, space: Space, say: Callable[[str], None]) -> None:
     """Register a space. Where another one serves, `say` reports it."""
+    if spaces.active(connection, space.leg) == space:
+        return
     may_serve = spaces.may_serve(connection, space)
     state = spaces.register(connection, space, may_serve=may_serve)
     if state != "active":
@@ -189,7 +192,7 @@ def fill(
     progress, done_before = Progress(), -1
     while True:
         try:
-            return index(
+            index(
                 session.connection, space, embedder,
                 preparer if space.sheet_spec is not None else None,
                 selection=options.selection, limit=options.limit, show=show, progress=progress,
@@ -197,9 +200,12 @@ def fill(
                     session.connection, settings, space, embedder, options, work
                 ),
             )  # fmt: skip
-        except psycopg.OperationalError:
+            if not session.lost:
+                return progress
+        except psycopg.OperationalError as error:
+            lost = session.lost or isinstance(error, WriterLost)
             # lost twice with nothing done in between, the work itself may be what ends it
-            if not session.lost or progress.done == done_before:
+            if not lost or progress.done == done_before:
                 raise
         done_before = progress.done
         say("The database ended the connection. Trying again for a minute.")

@@ -17,6 +17,7 @@ from indexer.database.connect import Connection
 from indexer.errors import FontError, UserError
 from indexer.fetch.files import FontFiles
 from indexer.job.ahead import Preparer
+from indexer.job.look import Look, written
 from indexer.job.pending import EVERYTHING, Selection
 from indexer.job.store import REFUSED, refusal
 
@@ -33,12 +34,21 @@ PENDING = f"""
     from public.fonts f
     left join font_index.facts x on x.font_id = f.id
     where (x.version is distinct from %(version)s or x.input_hash <> {FACTS_INPUT})
+      and (%(ids)s::uuid[] is null or f.id = any(%(ids)s))
       and (%(again)s or x.version is distinct from %(tried)s or x.input_hash <> {FACTS_INPUT}
            or x.made_at < now() - interval '1 day'
            or exists (select from font_index.files s
                       where s.url = any({URLS}) and s.checked_at > x.made_at))
       and (%(only)s::text[] is null or f.name = any(%(only)s) or f.id::text = any(%(only)s))
     order by f.created_at, f.id
+"""  # noqa: S608 - a constant, composed of constants
+# Families that may be pending, by what costs no hash; and whether any row of them is new since the last look.
+CANDIDATES = f"""
+    select coalesce(array_agg(f.id), '{{}}'), coalesce(bool_or({written("f")} or {written("x")}), false)
+    from public.fonts f
+    left join font_index.facts x on x.font_id = f.id
+    where x.version is distinct from %(version)s or {written("f")} or {written("x")}
+          or f.id = any(%(unsettled)s)
 """  # noqa: S608 - a constant, composed of constants
 # Not those that another transaction is writing: waiting for them could be one half of a deadlock.
 FREE = "select id from public.fonts where id = any(%s) for no key update skip locked"
@@ -113,11 +123,7 @@ def fill_facts(
     `say` is told. The next run tries a list again; files, once a run has seen one of them, after a day,
     and where the selection names the family or what failed. `preparer` is made where files are to be opened.
     """
-    only = list(selection.only) if selection.only is not None else None
-    again = selection.retry_failed or only is not None
-    parameters = {"version": FACTS_VERSION, "tried": TRIED, "again": again, "only": only}
-    with connection.cursor(row_factory=class_row(FamilyRow)) as cursor:
-        rows = cursor.execute(PENDING, parameters).fetchall()
+    rows = _outstanding(connection, selection)
     lists, written, left = _Lists(files, api), 0, 0
     with ExitStack() as stack:
         opener = stack.enter_context(preparer()) if any(row.local for row in rows) else None
@@ -131,6 +137,33 @@ def fill_facts(
     if left:
         say(f"Characters and styles of {left} families are left to a later run. {lists.trouble}")
     return written
+
+
+def _outstanding(connection: Connection, selection: Selection) -> list[FamilyRow]:
+    """Families whose facts are missing or out of date: of those that were written since the last look."""
+    if selection.only is not None or selection.retry_failed:
+        only = None if selection.only is None else list(selection.only)
+        return _pending(connection, only=only, again=True)
+    look = Look.begin(connection, "facts", PENDING)
+    ids, new = look.candidates(connection, CANDIDATES, {"version": FACTS_VERSION})
+    rows = _pending(connection, ids=ids)
+    look.keep(connection, [row.font_id for row in rows], new=new)
+    return rows
+
+
+def _pending(
+    connection: Connection,
+    *,
+    ids: Sequence[UUID] | None = None,
+    only: Sequence[str] | None = None,
+    again: bool = False,
+) -> list[FamilyRow]:
+    """again: also those that were tried in vain within a day."""
+    parameters = {
+        "version": FACTS_VERSION, "tried": TRIED, "again": again, "ids": ids, "only": only,
+    }  # fmt: skip
+    with connection.cursor(row_factory=class_row(FamilyRow)) as cursor:
+        return cursor.execute(PENDING, parameters).fetchall()
 
 
 def _facts(rows: Sequence[FamilyRow], lists: _Lists, opener: Preparer | None) -> Iterator[Found]:

@@ -11,6 +11,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from indexer.database.connect import Connection
+from indexer.job.look import Look, written
 from indexer.regular_file import REGULAR_FILE
 from indexer.spaces import SERVING_COLUMN, Space
 from indexer.text import schema_of
@@ -48,6 +49,8 @@ INPUTS = f"""
 """  # noqa: S608 - a constant, composed of constants
 # In the serving space a vector stands in public.fonts, else in font_index.embeddings. One in the
 # text column that no run of ours wrote is the product's, and stays.
+LOST = "case s.state when 'active' then f.{column} is null else e.embedding is null end"
+OURS = "%(overwrite)s or e.font_id is not null or f.{column} is null or s.state <> 'active'"
 PENDING = sql.SQL(f"""
     with inputs as ({INPUTS})
     select i.font_id, i.name, i.category, i.tags, i.description, i.url, i.file_sha256, i.input_hash,
@@ -70,11 +73,22 @@ PENDING = sql.SQL(f"""
     left join font_index.leases l on l.space_id = %(space_id)s and l.font_id = i.font_id
     where (e.font_id is null or e.input_hash <> i.input_hash
            or %(uses_sheet)s and e.file_sha256 is distinct from i.file_sha256
-           or case s.state when 'active' then f.{{column}} is null else e.embedding is null end)
-      and (%(overwrite)s or e.font_id is not null or f.{{column}} is null or s.state <> 'active')
+           or {LOST})
+      and ({OURS})
       and (%(ids)s::uuid[] is null or f.id = any(%(ids)s))
       and (%(only)s::text[] is null or f.name = any(%(only)s) or f.id::text = any(%(only)s))
     order by i.created_at, i.font_id
+""")  # noqa: S608 - a constant, composed of constants
+# Fonts that may be pending, by what costs no hash; and whether any row of them is new since the last look.
+CANDIDATES = sql.SQL(f"""
+    select coalesce(array_agg(f.id), '{{{{}}}}'), coalesce(bool_or({written("f")} or {written("e")}), false)
+    from public.fonts f
+    left join font_index.spaces s on s.id = %(space_id)s
+    left join font_index.embeddings e on e.space_id = %(space_id)s and e.font_id = f.id
+    where (e.font_id is null or {written("f")} or {written("e")} or f.id = any(%(unsettled)s)
+           or %(uses_sheet)s and e.file_sha256 is null
+           or {LOST})
+      and ({OURS})
 """)  # noqa: S608 - a constant, composed of constants
 FILE_URLS = f"""
     with inputs as ({INPUTS})
@@ -120,14 +134,12 @@ def pending(
     selection: Selection = EVERYTHING,
     ids: Sequence[UUID] | None = None,
 ) -> list[Claim]:
-    """All fonts (or those of the ids) whose vector is missing or out of date, oldest first."""
-    schema = schema_of(space.text_schema) if space.text_schema else None
+    """All fonts (or those of the ids) whose vector is missing or out of date, oldest first.
+
+    Compares every font, whatever is known from before: see `outstanding`.
+    """
     parameters = {
-        "space_id": space.id,
-        "uses_text": schema is not None,
-        "uses_description": schema is not None and schema.description,
-        "uses_sheet": space.sheet_spec is not None,
-        "overwrite": selection.overwrite or space.leg == "vl",  # the vl column is ours alone
+        **_parameters(space, selection),
         "retry_failed": selection.retry_failed,
         "only": list(selection.only) if selection.only is not None else None,
         "ids": list(ids) if ids is not None else None,
@@ -135,6 +147,39 @@ def pending(
     statement = PENDING.format(column=SERVING_COLUMN[space.leg])
     with connection.cursor(row_factory=class_row(Claim)) as cursor:
         return cursor.execute(statement, parameters).fetchall()
+
+
+def outstanding(
+    connection: Connection, space: Space, selection: Selection = EVERYTHING, *, keep: bool = True
+) -> list[Claim]:
+    """The same as `pending`, but only what was written since the last look is compared.
+
+    With `keep`, this look is noted as the last one; not for a transaction that may be rolled back.
+    """
+    if selection.only is not None:
+        return pending(connection, space, selection)
+    parameters = _parameters(space, selection)
+    question = f"{PENDING} {parameters['uses_text']} {parameters['uses_description']}"
+    look = Look.begin(connection, space.id, question, by_files=space.sheet_spec is not None)
+    candidates = CANDIDATES.format(column=SERVING_COLUMN[space.leg])
+    ids, new = look.candidates(connection, candidates, parameters)
+    found = pending(connection, space, selection, ids)
+    if keep:
+        # what the bookkeeping has no row of is a candidate in any case
+        unsettled = [font.font_id for font in found if font.reason != "new"]
+        look.keep(connection, unsettled, new=new)
+    return found
+
+
+def _parameters(space: Space, selection: Selection) -> dict[str, object]:
+    schema = schema_of(space.text_schema) if space.text_schema else None
+    return {
+        "space_id": space.id,
+        "uses_text": schema is not None,
+        "uses_description": schema is not None and schema.description,
+        "uses_sheet": space.sheet_spec is not None,
+        "overwrite": selection.overwrite or space.leg == "vl",  # the vl column is ours alone
+    }
 
 
 def file_urls(connection: Connection, ids: Sequence[UUID] | None = None) -> dict[UUID, str]:

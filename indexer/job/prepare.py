@@ -35,6 +35,10 @@ def prepare(data: bytes, face_index: int, spec: SheetSpec) -> Prepared:
     return Prepared(sheet=render_sheet(font, spec), traits=measure(font))
 
 
+def nothing() -> None:
+    """For a process that has only to start, and to import all that this module needs."""
+
+
 def prepare_file(path: Path, sha256: str, face_index: int, spec: SheetSpec) -> Prepared:
     """The same for a file, whose bytes must still be those of the hash. Raises FontError."""
     data = path.read_bytes()

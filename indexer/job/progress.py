@@ -17,7 +17,7 @@ MIN_DONE, MAX_FAILED = 50, 0.5  # of so many fonts, at most this share may fail
 
 @dataclass(kw_only=True)
 class Progress:
-    """What a run has done so far. Seconds are the main thread's: `prepare` is how long it waited."""
+    """What a run has done so far. Seconds are the main thread's: how long it waited for each."""
 
     pending: int = 0
     embedded: int = 0

@@ -1,4 +1,4 @@
-"""One space brought up to date: claim, prepare ahead, embed in batches, save each batch at once."""
+"""One space brought up to date: claim, prepare ahead, embed in batches, save each beside the next."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from itertools import chain, islice
 from uuid import UUID
@@ -15,15 +15,16 @@ from uuid import UUID
 import psycopg
 
 from indexer.database.connect import Connection
-from indexer.embed.halving import halved
-from indexer.embed.protocol import Document, Embedder, Vector
+from indexer.embed.protocol import Embedder, Vector
 from indexer.errors import FontError
 from indexer.job.ahead import Outcome, Preparer
-from indexer.job.embedding import document_of, embed_each
+from indexer.job.embedding import embed_each
 from indexer.job.heartbeat import Heartbeat, abandoned
-from indexer.job.pending import EVERYTHING, Claim, Selection, pending
+from indexer.job.pending import EVERYTHING, Claim, Selection, outstanding
 from indexer.job.progress import Progress
-from indexer.job.store import REFUSED, Indexed, JobRun, refusal, tidy
+from indexer.job.saving import Batch, Saved
+from indexer.job.store import JobRun, tidy
+from indexer.job.writers import Writers
 from indexer.spaces import Space
 
 BATCH = 32  # fonts of a claim and of a transaction, at most
@@ -61,7 +62,12 @@ def index(
     embedder.start(len(first))
     run = JobRun.start(connection, space, _versions())
     try:
-        with Heartbeat(connection, run.id) as heartbeat:
+        with (
+            Heartbeat(connection, run.id) as heartbeat,
+            Writers(
+                run, partial(_saved, progress, heartbeat), overwrite=selection.overwrite
+            ) as writers,
+        ):
             show(progress)
             for work in chain([first], rounds):
                 size = min(embedder.batch_size, BATCH)
@@ -72,11 +78,15 @@ def index(
                     else (Outcome(claim=claim) for claim in claims)
                 )
                 prepared = _batches(_beating(outcomes, heartbeat), size, progress)
-                batches = (_Batch.of(space, fonts) for fonts in prepared)
+                batches = (Batch.of(space, fonts) for fonts in prepared)
                 for batch, vectors in _embedded(embedder, batches, progress):
                     heartbeat.progressed()
-                    _save(run, batch, vectors, selection, progress)
-                    heartbeat.progressed()
+                    with progress.timed("save"):
+                        writers.save(batch, vectors)
+                    progress.require_success()
+                    show(progress)
+                while _waited(writers, progress):  # a further round looks at what is saved
+                    progress.require_success()
                     show(progress)
     except BaseException as error:
         outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
@@ -97,7 +107,7 @@ def _rounds(
     """The fonts that need work; then, in further rounds, those that runs held which have died."""
     tried: set[UUID] = set()
     while True:
-        found = [f for f in pending(connection, space, selection) if f.font_id not in tried]
+        found = [f for f in outstanding(connection, space, selection) if f.font_id not in tried]
         room = None if limit is None else limit - progress.done
         work = [font for font in found if font.workable][:room]
         progress.pending = progress.done + len(work)
@@ -108,30 +118,6 @@ def _rounds(
         leased = [font.font_id for font in found if font.reason == "leased"]
         if progress.done == limit or not (leased and abandoned(connection, space, leased)):
             return
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Batch:
-    """Fonts of one transaction: those that could be prepared, their documents, and the others."""
-
-    ready: list[Outcome]
-    documents: list[Document]
-    failed: list[tuple[Outcome, FontError]]
-
-    @classmethod
-    def of(cls, space: Space, fonts: Sequence[Outcome]) -> _Batch:
-        batch = cls(ready=[], documents=[], failed=[])
-        for font in fonts:
-            try:
-                if font.error:
-                    raise font.error
-                document = document_of(space, font)
-            except FontError as error:
-                batch.failed.append((font, error))
-            else:
-                batch.ready.append(font)
-                batch.documents.append(document)
-        return batch
 
 
 def _claims(run: JobRun, work: Sequence[Claim], selection: Selection, size: int) -> Iterator[Claim]:
@@ -155,10 +141,22 @@ def _batches(outcomes: Iterator[Outcome], size: int, progress: Progress) -> Iter
         yield batch
 
 
+def _saved(progress: Progress, heartbeat: Heartbeat, saved: Saved) -> None:
+    heartbeat.progressed()
+    progress.embedded += saved.embedded
+    progress.failures += [error for _, error in saved.failed]
+    progress.failed_at_first += sum(font.claim.reason != "retry" for font, _ in saved.failed)
+
+
+def _waited(writers: Writers, progress: Progress) -> bool:
+    with progress.timed("save"):
+        return writers.wait()
+
+
 def _embedded(
-    embedder: Embedder, batches: Iterator[_Batch], progress: Progress
-) -> Iterator[tuple[_Batch, list[Vector | FontError]]]:
-    """Batches with their vectors, as they come: while one is saved here, others are embedded."""
+    embedder: Embedder, batches: Iterator[Batch], progress: Progress
+) -> Iterator[tuple[Batch, list[Vector | FontError]]]:
+    """Batches with their vectors, as they come."""
     if embedder.parallel == 1:
         for batch in batches:
             with progress.timed("embed"):
@@ -166,7 +164,7 @@ def _embedded(
             yield batch, vectors
         return
     pool = ThreadPoolExecutor(embedder.parallel, thread_name_prefix="embed")
-    running: dict[Future[list[Vector | FontError]], _Batch] = {}
+    running: dict[Future[list[Vector | FontError]], Batch] = {}
     try:
         for batch in batches:
             running[pool.submit(embed_each, embedder, batch.documents)] = batch
@@ -179,57 +177,12 @@ def _embedded(
 
 
 def _finished(
-    running: dict[Future[list[Vector | FontError]], _Batch], progress: Progress
-) -> Iterator[tuple[_Batch, list[Vector | FontError]]]:
+    running: dict[Future[list[Vector | FontError]], Batch], progress: Progress
+) -> Iterator[tuple[Batch, list[Vector | FontError]]]:
     with progress.timed("embed"):
         done = wait(running, return_when=FIRST_COMPLETED).done
     for future in done:
         yield running.pop(future), future.result()
-
-
-def _save(
-    run: JobRun,
-    batch: _Batch,
-    vectors: Sequence[Vector | FontError],
-    selection: Selection,
-    progress: Progress,
-) -> None:
-    failed = list(batch.failed)
-    done = []
-    for outcome, vector in zip(batch.ready, vectors, strict=True):
-        if isinstance(vector, FontError):
-            failed.append((outcome, vector))
-            continue
-        traits = outcome.prepared.traits if outcome.prepared else None
-        done.append(Indexed(claim=outcome.claim, vector=vector, traits=traits, file=outcome.file))
-
-    def attempt(part: Sequence[Indexed]) -> list[FontError | None] | psycopg.Error:
-        try:
-            progress.embedded += run.save(part, overwrite=selection.overwrite)
-        except REFUSED as error:
-            return error
-        return [None] * len(part)
-
-    with progress.timed("save"):
-        answer = attempt(done)
-        if isinstance(answer, psycopg.Error):
-            answer = halved(done, answer, attempt, _unsaved)
-        outcomes = {outcome.claim.font_id: outcome for outcome in batch.ready}
-        failed += [
-            (outcomes[item.claim.font_id], error)
-            for item, error in zip(done, answer, strict=True)
-            if error
-        ]
-        for outcome, error in failed:
-            run.fail(outcome.claim, error, outcome.file)
-    progress.failures += [error for _, error in failed]
-    tried = [font for font, _ in failed if font.claim.reason != "retry"]
-    progress.failed_at_first += len(tried)
-    progress.require_success()
-
-
-def _unsaved(error: psycopg.Error) -> FontError | None:
-    return FontError("embed", f"The database refused its vector or measurements: {refusal(error)}.")
 
 
 def _versions() -> dict[str, str]:

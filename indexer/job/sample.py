@@ -52,10 +52,9 @@ def compare(
         connection.execute(AS_NEW, [space.id, list(served)])
         claims = pending(connection, space, Selection(overwrite=True), list(served))
     embedder.start(len(claims))
-    cosines: dict[str, float | None] = {}
+    cosines: dict[str, float | None] = {claim.name: None for claim in claims}
     ready: list[tuple[Claim, Document]] = []
     for outcome in _prepared(space, claims, preparer):
-        cosines[outcome.claim.name] = None
         with suppress(FontError):
             if outcome.error is None:
                 ready.append((outcome.claim, document_of(space, outcome)))

@@ -13,7 +13,7 @@ from indexer import spaces
 from indexer.database import schema
 from indexer.database.advice import database_advice
 from indexer.database.connect import Connection
-from indexer.job.pending import pending
+from indexer.job.pending import outstanding
 from indexer.spaces import SERVING_COLUMN, Leg
 from indexer.weights import Weights, serving
 
@@ -73,7 +73,8 @@ def _leg(connection: Connection, leg: Leg) -> dict[str, Any]:
                 **state,
                 "pending": {"new": counts["fonts"] - counts["vectors"]},
             }
-        work = dict(Counter(font.reason for font in pending(connection, space)))
+        found = outstanding(connection, space, keep=False)
+        work = dict(Counter(font.reason for font in found))
         last_run = cursor.execute(LAST_RUN, [space.id]).fetchone()
     return {
         **counts,

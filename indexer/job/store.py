@@ -21,7 +21,7 @@ from indexer.embed.protocol import Vector
 from indexer.errors import FontError
 from indexer.job.heartbeat import LEASE
 from indexer.job.pending import Claim, Selection, pending
-from indexer.spaces import SERVING_COLUMN, STAMP, Space, padded
+from indexer.spaces import NEXT_COLUMN, SERVING_COLUMN, STAMP, Space, padded
 from indexer.traits import Traits
 
 MAX_ATTEMPTS = 5
@@ -81,6 +81,12 @@ DISOWN = """
 SERVE = sql.SQL(
     "update public.fonts set {column} = %s, traits = coalesce(%s, traits) where id = %s"
 )
+# A copy that a switch has made of a vector is made anew.
+UNSTAGE = sql.SQL("""
+    update public.fonts set {next} = null
+    where id = any(%(ids)s) and {next} is not null
+      and exists (select from font_index.switches where space_id = %(space_id)s)
+""")
 SET_TRAITS = "update public.fonts set traits = %s where id = %s and traits is distinct from %s"
 RECORD = """
     insert into font_index.embeddings
@@ -212,6 +218,9 @@ class JobRun:
                     ],
                 )
             else:
+                cursor.execute(
+                    UNSTAGE.format(next=NEXT_COLUMN[space.leg]), {"space_id": space.id, "ids": ids}
+                )
                 cursor.executemany(
                     SET_TRAITS,
                     [
@@ -290,10 +299,10 @@ def make_due(
 
 def saw_files(connection: Connection, files: Sequence[SeenFile]) -> None:
     """Note what stands behind URLs now: fonts whose vector was made from other bytes get pending."""
+    rows = sorted((file.url, file.sha256, file.size, file.origin) for file in files)
     with connection.cursor() as cursor:
-        cursor.executemany(
-            SAW_FILE, [(file.url, file.sha256, file.size, file.origin) for file in files]
-        )
+        # in one order: two batches that share files do not wait for each other in a circle
+        cursor.executemany(SAW_FILE, rows)
 
 
 def refusal(error: psycopg.Error) -> str:

@@ -24,11 +24,11 @@ KNOWN = " union all ".join(
 FOUND_AGAIN = """
     delete from font_index.missing_fonts x where exists (select from public.fonts where id = x.font_id)
 """
-MISSED = f"""
-    insert into font_index.missing_fonts (font_id)
-    select distinct font_id from ({KNOWN}) missing
-    on conflict do nothing
-"""  # noqa: S608 - a constant, composed of constants
+# A query of its own: several processes answer it, which they do not where rows are written.
+MISSING = f"select array_agg(distinct font_id) from ({KNOWN}) missing"  # noqa: S608 - a constant
+MISSED = """
+    insert into font_index.missing_fonts (font_id) select unnest(%s::uuid[]) on conflict do nothing
+"""
 DUE = "select count(*) from font_index.missing_fonts where first_missed_at <= now() - %(grace)s"
 FONTS = """
     select (select count(*) from font_index.missing_fonts) + (select count(*) from public.fonts)
@@ -57,7 +57,9 @@ def sweep(connection: Connection, *, prune: bool = False) -> str | None:
     with connection.transaction():
         connection.execute(LOCK)
         connection.execute(FOUND_AGAIN)
-        connection.execute(MISSED)
+        [missing] = connection.execute(MISSING).fetchone() or (None,)
+        if missing:
+            connection.execute(MISSED, [missing])
         [gone] = connection.execute(DUE, values).fetchone() or (0,)
         if gone > FEW and not prune:
             [fonts] = connection.execute(FONTS).fetchone() or (0,)

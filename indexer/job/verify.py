@@ -16,8 +16,8 @@ from psycopg.rows import class_row
 from indexer import spaces
 from indexer.database.advice import broken, broken_triggers
 from indexer.database.connect import EXTENSION_SCHEMA, Connection
-from indexer.job.pending import pending
-from indexer.spaces import SERVING_COLUMN, SERVING_DIMENSION, Space
+from indexer.job.pending import outstanding, pending
+from indexer.spaces import NEXT_COLUMN, NO_SWITCH, SERVING_COLUMN, SERVING_DIMENSION, Space
 
 MAX_NORM_ERROR = 0.01  # halfvec keeps eleven bits
 BATCH = 1000  # rows whose derived columns are computed again at once
@@ -29,8 +29,13 @@ SERVED = sql.SQL("""
     select e.font_id, f.{column} as vector, e.indexed_at from font_index.embeddings e
     join public.fonts f on f.id = e.font_id where e.space_id = %(space)s
 """)
+# Where a switch was interrupted, vectors of the space that served may still be on their way there.
 ASIDE = sql.SQL("""
-    select font_id, embedding as vector, indexed_at from font_index.embeddings where space_id = %(space)s
+    select e.font_id, coalesce(e.embedding, f.{next}::vector) as vector, e.indexed_at
+    from font_index.embeddings e
+    left join font_index.switches w on w.space_id = e.space_id and w.phase = 'leaving'
+    left join public.fonts f on f.id = e.font_id and w.only_one
+    where e.space_id = %(space)s
 """)
 COLUMN = sql.SQL("""
     with vectors as ({vectors})
@@ -73,6 +78,7 @@ DIFFERENT = """
     select c.id from fontsight_copy c join public.fonts f using (id)
     where c.fts is distinct from f.fts or c.embedding_joint::text is distinct from f.embedding_joint::text
 """
+FORGET_LOOKS = "delete from font_index.looks"
 WRITE_AGAIN = "update public.fonts set fts = null, embedding_joint = null where id = any(%s)"
 
 
@@ -98,6 +104,7 @@ class Inspected:
     made: Made
     foreign: int
     pending: int  # fonts that would be embedded to bring it up to date
+    overlooked: int  # of these, what a run would miss, for its last look counts them as up to date
 
     @property
     def wrong(self) -> list[str]:
@@ -120,8 +127,11 @@ def verify(connection: Connection, *, repair: bool = False) -> Verified:
     """Look at all vectors and all bookkeeping. With `repair`, triggers and derived columns are mended."""
     repaired = list(_repair_triggers(connection)) if repair else []
     with connection.transaction(force_rollback=True):
+        connection.execute("set transaction isolation level repeatable read")  # while a job goes on
+        connection.execute(NO_SWITCH)
         _use_vectors(connection)
         found = Verified(spaces=[_inspect(connection, r) for r in spaces.all_spaces(connection)])
+        overlooked = sum(one.overlooked for one in found.spaces)
         for one in found.spaces:
             found.findings += [f"{one.column}: {wrong} ({one.space})." for wrong in one.wrong]
         for table, count in connection.execute(ORPHANS).fetchall():
@@ -136,6 +146,14 @@ def verify(connection: Connection, *, repair: bool = False) -> Verified:
         found.findings.append(
             f"What search looks {len(stale)} fonts up by (fts, embedding_joint) is not what the triggers "
             "would write. Run: indexer verify --repair"
+        )
+    if overlooked and repair:
+        connection.execute(FORGET_LOOKS)
+        repaired.append("what the job takes for up to date: the next run compares every font")
+    elif overlooked:
+        found.findings.append(
+            f"{overlooked} vectors are out of date, and the job takes them for up to date. "
+            "Run: indexer verify --repair"
         )
     found.repaired = repaired
     return found
@@ -152,7 +170,7 @@ def _use_vectors(connection: Connection) -> None:
 def _inspect(connection: Connection, record: spaces.SpaceRecord) -> Inspected:
     space, serves = record.space, record.state == "active"
     column = SERVING_COLUMN[space.leg]
-    vectors = SERVED.format(column=column) if serves else ASIDE
+    vectors = SERVED.format(column=column) if serves else ASIDE.format(next=NEXT_COLUMN[space.leg])
     values = {
         "space": space.id,
         "error": MAX_NORM_ERROR,
@@ -164,6 +182,8 @@ def _inspect(connection: Connection, record: spaces.SpaceRecord) -> Inspected:
         norm = sql.SQL("l2_norm" if serves and space.leg == "vl" else "vector_norm")
         made = cursor.execute(COLUMN.format(vectors=vectors, norm=norm), values).fetchone()
     assert made is not None
+    due = {font.font_id for font in pending(connection, space)}
+    overlooked = due - {font.font_id for font in outstanding(connection, space, keep=False)}
     name = column.as_string(connection).strip('"')
     return Inspected(
         space=space,
@@ -171,7 +191,8 @@ def _inspect(connection: Connection, record: spaces.SpaceRecord) -> Inspected:
         column=f"fonts.{name}" if serves else "font_index.embeddings",
         made=made,
         foreign=spaces.foreign_vectors(connection, space.leg) if serves else 0,
-        pending=len(pending(connection, space)),
+        pending=len(due),
+        overlooked=len(overlooked),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
 from datetime import timedelta
 
@@ -24,12 +24,20 @@ from indexer.spaces import SERVING_COLUMN, Space
 
 POLL = 1.0  # seconds between two looks, or
 SHARE = 20  # so many times what a look takes, if that is longer
-AT_LEAST_EVERY = 60.0  # seconds: retries fall due and leases expire without a row being written
+MINUTE = 60.0  # seconds: retries fall due and leases expire without a row being written
 NIGHTLY = 24 * 3600.0  # seconds between two looks at the files
 
+# The same as before where no transaction has written anything since: then no table need be read.
+SNAPSHOT = "select pg_current_snapshot()::text"
 # Whether any row was written since: each version of a row carries the transaction that made it. One pass over
 # the table without its vectors, no index, no trigger; the statistics' counters may come ten seconds late.
 WRITTEN = "select count(*), sum(xmin::text::bigint) from public.fonts"
+# What time alone brings, or another try.
+DUE = """
+    select exists (select from font_index.failures where next_try_at <= now())
+           or exists (select from font_index.leases)
+           or not exists (select from font_index.looks where subject = 'facts' and unsettled = '{}')
+"""
 
 
 def watch(
@@ -49,6 +57,12 @@ def watch(
     the database raises where it is gone for more than a minute, and UserError as `backfill` does.
     """
     looked_at_files = -NIGHTLY
+    complete = False
+
+    def due() -> bool:
+        """Whether there is work that neither a row nor the bookkeeping tells of."""
+        return not complete or time.monotonic() - looked_at_files >= NIGHTLY
+
     with closing(Session(connection)) as session:
         while True:
             with ExitStack() as stack:
@@ -62,33 +76,72 @@ def watch(
                 for space, _ in embedders:
                     register(session.connection, space, say)
                 serving = _serving(session.connection)
-                for _ in _changes(session, say):
+                for _ in _changes(session, due, say):
                     if time.monotonic() - looked_at_files >= NIGHTLY:
                         _look_at_files(session.connection, files, max_age, options, say)
                         looked_at_files = time.monotonic()
                     fill_families(session.connection, settings, files, options, say)
-                    yield from _filled(session, settings, embedders, preparer, options, say)
+                    complete = yield from _filled(
+                        session, settings, embedders, preparer, options, say
+                    )
                     if _serving(session.connection) != serving:
                         break
 
 
-def _changes(session: Session, say: Callable[[str], None]) -> Iterator[None]:
-    """Yields at once, then whenever rows were written, and at least once a minute."""
-    seen: object = None
-    acted = -AT_LEAST_EVERY
+class Changes:
+    """Whether there may be work: at first, when rows were written, and when something is due.
+
+    due: asked once a minute, tells of work that neither rows nor the bookkeeping show.
+    """
+
+    def __init__(self, due: Callable[[], bool], *, minute: float = MINUTE) -> None:
+        self._due = due
+        self._minute = minute
+        self._rows: object = None
+        self._snapshot: object = None
+        self._acted_on: object = None  # the snapshot
+        self._asked = -minute
+
+    def found(self, connection: Connection) -> bool:
+        """To be asked before the work begins: what is written meanwhile counts for the next time."""
+        begin = time.monotonic()
+        before = self._rows
+        snapshot = connection.execute(SNAPSHOT).fetchone()
+        if snapshot != self._snapshot:
+            self._rows = connection.execute(WRITTEN).fetchone()
+            self._snapshot = snapshot
+        found = self._rows != before
+        if not found and begin - self._asked >= self._minute:
+            self._asked = begin
+            # anything at all may have been written to the bookkeeping
+            found = snapshot != self._acted_on or self._due() or _due(connection)
+        if found:
+            self._asked, self._acted_on = begin, snapshot
+        return found
+
+
+def _due(connection: Connection) -> bool:
+    return connection.execute(DUE).fetchone() == (True,)
+
+
+def _changes(
+    session: Session, due: Callable[[], bool], say: Callable[[str], None]
+) -> Iterator[None]:
+    """Yields at once, then whenever there may be work."""
+    changes = Changes(due)
     while True:
         begin = time.monotonic()
         try:
-            now = session.connection.execute(WRITTEN).fetchone()
+            found = changes.found(session.connection)
         except psycopg.OperationalError:
             if not session.lost:
                 raise
             say("The database ended the connection. Trying again for a minute.")
             session.reconnect()
+            changes = Changes(due)  # another server may have taken its place
             continue
         took = time.monotonic() - begin
-        if now != seen or begin - acted >= AT_LEAST_EVERY:
-            seen, acted = now, begin
+        if found:
             yield
         time.sleep(max(POLL, SHARE * took))
 
@@ -100,15 +153,19 @@ def _filled(
     preparer: Preparer,
     options: BackfillOptions,
     say: Callable[[str], None],
-) -> Iterator[tuple[Space, Progress]]:
+) -> Generator[tuple[Space, Progress], None, bool]:
+    """Returns whether no leg was held up."""
+    complete = True
     for space, embedder in embedders:
         try:
             progress = fill(session, settings, space, embedder, preparer, options, say=say)
         except (EmbedderUnavailable, TooManyFailed) as error:
             say(f"{space.leg} leg: {error}")
+            complete = False
             continue
         if progress.done:
             yield space, progress
+    return complete
 
 
 def _look_at_files(

@@ -19,6 +19,7 @@ from indexer.database.options import options
 from indexer.errors import UserError
 from indexer.serve import visitors
 from indexer.settings import Settings
+from indexer.spaces import NO_SWITCH
 
 LOG = logging.getLogger("indexer.serve")
 T = TypeVar("T")
@@ -31,9 +32,10 @@ MAX_ANSWER_SECONDS = 15.0
 MAX_STATEMENT_SECONDS = 3  # as long as Supabase lets anon
 
 # All of it is one message to the server, and a pooler keeps its connection from begin to rollback.
-# One snapshot for all of it, so that what serves is what was just read to serve.
+# One snapshot for all of it, so that what serves is what was just read to serve; and before it, a lock
+# that every reader has: a switch to another space exchanges columns, which no snapshot hides.
 BEGIN = sql.SQL(
-    "begin isolation level repeatable read, read only; set local statement_timeout = {}"
+    f"begin isolation level repeatable read, read only; set local statement_timeout = {{}}; {NO_SWITCH}"
 )
 AS_ROLE = sql.SQL("{begin}; set local role {role}")
 

@@ -20,8 +20,11 @@ from math import cos, pi, sin
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.embed.measured.asking import pointed
 from indexer.embed.measured.axes import AXES, CONCEPTS, positions
-from indexer.embed.measured.lexicon import Lexicon, standard
+from indexer.embed.measured.learned import Learned
+from indexer.embed.measured.learned import standard as standard_words
+from indexer.embed.measured.lexicon import Lexicon, of_queries, standard
 from indexer.embed.measured.pictures.told import in_words, shown
 from indexer.embed.measured.reading import Reading, combine, read, unread
 from indexer.embed.ngrams import STOP_WORDS
@@ -41,7 +44,7 @@ from indexer.traits import TRAITS_VERSION
 VERSION = 2  # of the computation here, in axes.py and in reading.py: raise it when vectors change
 DIMENSION = 256  # those in use, and room for more axes
 WORDS = 0.75  # of a document's and a query's words, so that a word weighs .56 of a measurement
-LETTERS = 0.2  # a query about letters is not about symbols, of which nothing else is measured
+LETTERS = 0.6  # a query about letters is not about symbols, of which nothing else is measured
 MAX_SQUARED_LENGTH = 8.0  # square of the length to which a document's words are held
 MAX_UNKNOWN = 50  # words that are told; NFKC makes 4,000 of a query of 1,000 characters
 UNREAD = frozenset({"Name", "Appearance"})  # names mislead ("Black Ops"); the other is the traits
@@ -55,14 +58,23 @@ REST = 3 * N + 2 * len(SAID)
 class MeasuredTraits(Embedder):
     """Embedder of measured traits, of the words beside them, and of queries about either."""
 
-    def __init__(self, lexicon: Lexicon | None = None) -> None:
+    def __init__(self, lexicon: Lexicon | None = None, learned: Learned | None = None) -> None:
+        """lexicon: one for texts and queries alike, learned: of words, in place of this package's."""
         self._lexicon = lexicon or standard()
+        self._asked = lexicon or of_queries()
+        self._learned = standard_words() if learned is None else learned
 
     @property
     def model(self) -> Model:
         made_of = f"{self._lexicon.revision} traits/{TRAITS_VERSION} measured/{VERSION}"
         revision = hashlib.sha256(made_of.encode()).hexdigest()[:12]
         return Model(name="measured-traits", revision=revision, dimension=DIMENSION)
+
+    @property
+    def vocabulary(self) -> str:
+        """Of what queries are read by: the lexicon with asked.toml, and the learned words."""
+        made_of = f"{self._asked.revision} {sorted(map(str, self._learned.items()))}"
+        return hashlib.sha256(made_of.encode()).hexdigest()[:12]
 
     @property
     def batch_size(self) -> int:
@@ -78,12 +90,13 @@ class MeasuredTraits(Embedder):
 
     def embed_query(self, text: str) -> Vector:
         """Raises UserError where the lexicon knows none of the words, or they cancel out."""
-        readings = read(text, self._lexicon)
-        points = combine(readings)
+        readings = read(text, self._asked)
+        measured, said = pointed(readings, self._asked, self._learned)
         vector = np.zeros(DIMENSION)
-        for axis, point in points.items():
+        for axis, point in measured.items():
             if axis in AXES:
                 _put(vector, MEASURED[axis], point)
+        for axis, point in said.items():
             _put(vector, SAID[axis], point, WORDS)
         if not np.linalg.norm(vector) > 1e-6:
             reason = "takes back what it says" if readings else "has no word that the lexicon knows"
@@ -91,8 +104,8 @@ class MeasuredTraits(Embedder):
                 f"{text[:80]!r} {reason}. Measured traits understand words for how letters look: "
                 "bold, condensed, large x-height, high contrast, slab serif, handwritten, art deco."
             )
-        if "symbols" not in points:
-            _put(vector, MEASURED["symbols"], (0.0, -LETTERS))
+        if "symbols" not in said:
+            _put(vector, MEASURED["symbols"], (0.0, -LETTERS * float(np.linalg.norm(vector))))
         return normalised(vector)
 
     def embed_queries(self, queries: Sequence[Query]) -> list[Vector | UserError]:
@@ -113,12 +126,12 @@ class MeasuredTraits(Embedder):
         Each unknown word once, and the first MAX_UNKNOWN of them. Raises UserError as embed_queries
         does for the picture.
         """
-        phrases = [(found.phrase, _weights(found)) for found in read(text, self._lexicon)]
+        phrases = [(found.phrase, _weights(found)) for found in read(text, self._asked)]
         distinct: dict[str, str] = {}
-        for word in unread(text, self._lexicon):
+        for word in unread(text, self._asked):
             distinct.setdefault(word.casefold(), word)
         words = [word for folded, word in distinct.items() if folded not in STOP_WORDS]
-        unknown = [(word, self._lexicon.near(word)) for word in words[:MAX_UNKNOWN]]
+        unknown = [(word, self._asked.near(word)) for word in words[:MAX_UNKNOWN]]
         seen = in_words(shown(image).places) if image is not None else ()
         return Understanding(phrases=phrases, unknown=unknown, seen=seen)
 
@@ -158,12 +171,14 @@ def _put(
 
 
 def _with_words(picture: NDArray[np.float64], words: Vector | None) -> Vector:
-    """The query of a picture; where words name an axis, the picture is silent on it."""
+    """The query of a picture; the more words are about an axis, the more is the picture silent on it."""
     places = picture.reshape(N, 3) / np.linalg.norm(picture)
-    vector = np.zeros(DIMENSION) if words is None else words.astype(np.float64)
-    for place, start in zip(places, MEASURED.values(), strict=True):
-        if not np.any(vector[start : start + 3]):
-            vector[start : start + 3] = place
+    vector = np.zeros(DIMENSION)
+    if words is not None:
+        vector += words
+        about = np.linalg.norm(vector[: 3 * N].reshape(N, 3), axis=1)
+        places *= (1 - about / max(about.max(), 1e-9))[:, None]
+    vector[: 3 * N] += places.ravel()
     return normalised(vector)
 
 

@@ -91,11 +91,22 @@ class Lexicon:
     groups: Mapping[str, int]  # entries in each
 
     @classmethod
-    def parse(cls, text: str) -> Lexicon:
-        """Raises LexiconError for what breaks a rule, tomllib.TOMLDecodeError for what is no TOML."""
-        source = tomllib.loads(text)
+    def parse(cls, text: str, further: str = "") -> Lexicon:
+        """further: entries by the same rules, which replace those of the same phrase, and grammar.
+
+        Raises LexiconError for what breaks a rule, tomllib.TOMLDecodeError for what is no TOML.
+        """
+        source, more = tomllib.loads(text), tomllib.loads(further)
+        if unknown := more.keys() - {*GROUPS, "grammar"}:
+            raise LexiconError(
+                f"What is added is grammar and entries of {', '.join(GROUPS)}, not {min(unknown)!r}."
+            )
+        grammar = {
+            name: [*phrases, *more.get("grammar", {}).get(name, [])]
+            for name, phrases in source["grammar"].items()
+        }
         spelling = {_stem(word): _stem(right) for word, right in source["spelling"].items()}
-        empty = frozenset(Text.of(" ".join(source["grammar"]["empty"]), spelling).words)
+        empty = frozenset(Text.of(" ".join(grammar["empty"]), spelling).words)
 
         def index(phrases: Iterable[tuple[str, T]]) -> Index[T]:
             made = Index[T](empty)
@@ -109,15 +120,18 @@ class Lexicon:
                     raise LexiconError(f"{phrase!r} stands in the lexicon twice.") from None
             return made
 
-        degrees = _degrees(source["degrees"])
-        return cls(
-            revision=hashlib.sha256(text.encode()).hexdigest()[:12],
-            entries=index(
+        def entries(groups: Mapping[str, Any]) -> Index[Meaning]:
+            return index(
                 (phrase, _entry(group, entry))
                 for group in GROUPS
-                for entry in source.get(group, [])
+                for entry in groups.get(group, [])
                 for phrase in entry["say"]
-            ),
+            )
+
+        degrees = _degrees(source["degrees"])
+        return cls(
+            revision=hashlib.sha256((text + further).encode()).hexdigest()[:12],
+            entries=Index(empty, {**entries(source).values, **entries(more).values}),
             properties=index(
                 (noun, _property(entry, source["degrees"]))
                 for entry in source["property"]
@@ -126,10 +140,10 @@ class Lexicon:
             degrees=index(degrees.items()),
             grammar={
                 name: index((phrase, None) for phrase in phrases)
-                for name, phrases in source["grammar"].items()
+                for name, phrases in grammar.items()
             },
             spelling=spelling,
-            groups={group: len(source.get(group, [])) for group in GROUPS},
+            groups={group: len(source.get(group, []) + more.get(group, [])) for group in GROUPS},
         )
 
     def near(self, word: str) -> list[str]:
@@ -150,10 +164,19 @@ class Lexicon:
 
 @cache
 def standard() -> Lexicon:
-    """The lexicon of this package."""
-    return Lexicon.parse(
-        files("indexer.embed.measured").joinpath("lexicon.toml").read_text("utf-8")
-    )
+    """The lexicon of this package, by which texts of fonts are read."""
+    return Lexicon.parse(packaged("lexicon.toml"))
+
+
+@cache
+def of_queries() -> Lexicon:
+    """The same with asked.toml, which may grow without a vector of a font being made anew."""
+    return Lexicon.parse(packaged("lexicon.toml"), packaged("asked.toml"))
+
+
+def packaged(name: str) -> str:
+    """The text of a file of this package."""
+    return files("indexer.embed.measured").joinpath(name).read_text("utf-8")
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,9 @@ BROAD = 3  # axes from which a negated phrase is softened: there are many ways n
 class Reading:
     phrase: str
     meaning: Meaning
+    entry: Meaning  # what the lexicon says of it, without negation and degree
+    words: tuple[str, ...]  # that the entry was found by, as Text has them
+    negated: bool = False
 
     @property
     def coordinates(self) -> dict[str, tuple[float, float]]:
@@ -112,9 +115,18 @@ class _Reader:
             if self.words[at] == BOUNDARY:  # no phrase begins with one
                 adverbs, start, at = _Adverbs(), None, at + 1
             elif item := self._item(at):
+                words = tuple(self.words[at : at + item[0]])
                 at += item[0]
                 phrase = self.text.quote(begin, at)
-                found.append(Reading(phrase=phrase, meaning=adverbs.change(item[1])))
+                found.append(
+                    Reading(
+                        phrase=phrase,
+                        meaning=adverbs.change(item[1]),
+                        entry=item[1],
+                        words=words,
+                        negated=adverbs.negated,
+                    )
+                )
                 goes_on = adverbs.negated and self._is("or", at)
                 adverbs, start = _Adverbs(negated=bool(goes_on)), None
                 at += goes_on

@@ -62,6 +62,12 @@ class Card:
         """Whether so many of its processes in a row answered nothing that no item is to blame."""
         return self._barren >= self._limits.barren
 
+    def give_up(self, why: str) -> None:
+        """Start no further process on it."""
+        self._given_up = why
+        self._say(f"{why} {self.name} is given up.")
+        self.close()
+
     def close(self) -> None:
         self._closed.set()
         with self._spawning:
@@ -74,7 +80,7 @@ class Card:
             why = self._lived()
         except Exception as error:  # noqa: BLE001 - nobody sees it in a thread, and calls would wait
             why = f"{type(error).__name__}: {error}"
-        self._given_up = why
+        self._given_up = self._given_up or why
         if not self.first.done():
             self.first.set_exception(CardLost(why))
         self._changed()

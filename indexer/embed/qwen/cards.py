@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from indexer.embed.halving import halved
 from indexer.embed.protocol import Document, Embedder, Model, Query, Vector, only
@@ -28,6 +27,7 @@ REQUEST_OF_CPU = 4  # which takes half a minute for each
 CALLS_PER_CARD = 3  # one is computed, the next is read, the last is being saved
 
 Failed = TypeVar("Failed", FontError, UserError)
+Attention = Literal["sdpa", "flash"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,8 @@ class Plan:
     sheet: tuple[int, int]  # height and width in px, for which the batch size is found
     devices: tuple[str, ...] | None = None  # None: all cards that have room
     shard: bool = False  # one model over all devices, in place of one on each
+    attention: Attention | None = None  # None: what is usual for the devices
+    step: int | None = None  # sheets of a forward pass; None: what is found by measurement
     limits: Limits = field(default_factory=Limits)
 
     def processes(self) -> list[tuple[str, ...]]:
@@ -118,6 +120,8 @@ class Cards(Embedder):
                 identity=self._plan.identity,
                 sheet=self._plan.sheet,
                 expected=expected // len(processes),
+                attention=self._plan.attention,
+                step=self._plan.step,
             )
             rates = [ready.rate for ready in self._filled(processes, order) if ready.rate]
             self._started = True
@@ -158,11 +162,19 @@ class Cards(Embedder):
             for devices in processes
         ]
         pool.fill(cards)
-        ready = []
+        ready, refused = list[Ready](), list[UserError]()
         try:
             for card in cards:
-                with suppress(CardLost, OSError):  # it is started again
+                try:
                     ready.append(card.first.result())
+                except UserError as error:  # of the checkpoint, or of this card
+                    refused.append(error)
+                except (CardLost, OSError):  # it is started again
+                    pass
+            if len(refused) == len(cards):
+                raise refused[0]
+            for why in refused:
+                self._say(f"{why} The other cards go on.")
             with pool.lease():
                 return ready
         except BaseException:
@@ -201,15 +213,21 @@ class Cards(Embedder):
         alone: bool = False,
         on: Card | None = None,
     ) -> list[Any] | _Death:
-        with self._pool.lease(alone=alone, on=on) as (card, process):
-            try:
-                return process.ask(call, items).result()
-            except CardLost as lost:
-                if card.useless:
-                    raise EmbedderUnavailable(
-                        f"{lost} None of its last processes answered anything: is the card broken?"
-                    ) from lost
-                return _Death(card=card, why=str(lost))
+        while True:
+            with self._pool.lease(alone=alone, on=on) as (card, process):
+                try:
+                    return process.ask(call, items).result()
+                except EmbedderUnavailable as error:
+                    # the card has no memory, perhaps for a while; another one may have it
+                    process.end(str(error))
+                    if card.useless:
+                        card.give_up(str(error))
+                except CardLost as lost:
+                    if card.useless:
+                        raise EmbedderUnavailable(
+                            f"{lost} None of its last processes answered anything: is the card broken?"
+                        ) from lost
+                    return _Death(card=card, why=str(lost))
 
 
 def _document_to_blame(death: _Death) -> FontError:

@@ -26,13 +26,13 @@ ELSEWHERE = (
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """A CUDA device."""
+    """A CUDA device, or Apple's GPU."""
 
-    device: str  # "cuda:0"
+    device: str  # "cuda:0", "mps"
     name: str
     free: int  # bytes
     total: int  # bytes
-    capability: tuple[int, int]
+    capability: tuple[int, int] | None  # of CUDA
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +105,10 @@ def _look() -> Host:
                 capability=(properties.major, properties.minor),
             )
         )
+    if torch.backends.mps.is_available():  # its memory is the host's
+        total = torch.mps.recommended_max_memory()
+        free = total - torch.mps.driver_allocated_memory()
+        cards.append(Card(device="mps", name="Apple GPU", free=free, total=total, capability=None))
     return Host(
         torch=torch.__version__,
         transformers=transformers.__version__,

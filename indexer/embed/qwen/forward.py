@@ -7,23 +7,39 @@ models/qwen3_vl/modeling_qwen3_vl.py); what differs is how they are called:
   patches, head dim) in place of a loop over images with a stop of the device at each.
 - Rows are padded on the right, and attention is causal: no token that counts sees a padding token.
   So no mask is needed, and attention takes its fast path.
-- Images arrive as bytes and become patches on the device.
+- Images arrive as bytes, grey ones with one channel, and become patches on the device.
 - No lm_head, no cache, and the final norm of the pooled position alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import Qwen3VLModel
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
-from transformers.models.qwen3_vl.modeling_qwen3_vl import apply_rotary_pos_emb_vision
+
+from indexer.embed.qwen.layers import (
+    flash,
+    last_text_layer,
+    rotation,
+    sdpa,
+    text_layer,
+    text_shape,
+    text_weights,
+    vision_layer,
+)
 
 Grid = tuple[int, int]  # rows and columns
+
+# Torch prefers cuDNN's attention on Hopper. It makes a plan for each exact shape and thread, and the
+# lengths of texts are many: flash attention needs none. Grids are few.
+FLASH_FIRST = [
+    SDPBackend.FLASH_ATTENTION,
+    SDPBackend.EFFICIENT_ATTENTION,
+    SDPBackend.MATH,
+]
+CUDNN_FIRST = [SDPBackend.CUDNN_ATTENTION, *FLASH_FIRST]
 
 
 class Forward:
@@ -33,8 +49,13 @@ class Forward:
         """`mean` and `std` are the image processor's, per channel of pixels from 0 to 1."""
         self._vision = model.visual
         self._text = model.language_model
-        self._vision_layer: Callable[..., Tensor] = _vision_layer
-        self._text_layer: Callable[..., Tensor] = _text_layer
+        self._weights = [text_weights(layer) for layer in self._text.layers]
+        self._shape = text_shape(self._text.layers[0])
+        package = model.config._attn_implementation == "flash_attention_2"
+        self._attend = flash if package else sdpa
+        self.may_be_compiled = not package  # it would be compiled again for each layer
+        self._vision_kernels = FLASH_FIRST
+        self.interpret()
         projection = self._vision.patch_embed.proj
         # a still image is its own second frame: one sum of the two kernels saves half of the patches
         folded = projection.weight.float().sum(2).flatten(1)
@@ -48,9 +69,20 @@ class Forward:
         return device
 
     def compile(self) -> None:
-        """Layers only: one graph for all decoder layers and one for all vision blocks."""
-        self._vision_layer = torch.compile(_vision_layer)
-        self._text_layer = torch.compile(_text_layer)
+        """Layers only: one graph for all decoder layers and one for all vision blocks, of any shape.
+
+        The next batches wait for the compiler, and raise what it raises; `interpret` undoes it.
+        """
+        self._vision_layer = torch.compile(vision_layer, dynamic=True)
+        self._text_layer = torch.compile(text_layer, dynamic=True)
+
+    def interpret(self) -> None:
+        """Without a compiler."""
+        self._vision_layer, self._text_layer = vision_layer, text_layer
+
+    def use_cudnn(self, wanted: bool) -> None:
+        """For images, whether cuDNN's attention comes before the others."""
+        self._vision_kernels = CUDNN_FIRST if wanted else FLASH_FIRST
 
     @torch.inference_mode()
     def __call__(
@@ -59,21 +91,25 @@ class Forward:
         """(batch, hidden) float32: the last hidden state at position `last` of each row.
 
         `ids`: (batch, length) int64, padded on the right with anything. `last`: (batch,) int64.
-        `pixels`: (batch, height, width, 3) uint8, whose tokens stand from `image_at` on in every row.
+        `pixels`: uint8, (batch, height, width, 3), or (batch, height, width) of grey images; their
+        tokens stand from `image_at` on in every row.
         """
         states = self._text.embed_tokens(ids)
         grid, deep = (0, 0), list[Tensor]()
         if pixels is not None:
-            grid, features, deep = self._see(pixels)
+            with sdpa_kernel(self._vision_kernels, set_priority=True):
+                grid, features, deep = self._see(pixels)
             place = slice(image_at, image_at + features.shape[1])
             states[:, place] = features
         positions = _positions(ids.shape[1], image_at, grid, ids.device)
-        cos, sin = self._text.rotary_emb(states, positions)
-        for number, layer in enumerate(self._text.layers):
-            states = self._text_layer(layer, states, cos, sin)
-            if number < len(deep):
-                states[:, place] += deep[number]
-        pooled = states[torch.arange(len(ids), device=ids.device), last]
+        cos, sin = rotation(*self._text.rotary_emb(states, positions))
+        *layers, final = self._weights
+        with sdpa_kernel(FLASH_FIRST, set_priority=True):
+            for number, weights in enumerate(layers):
+                states = self._text_layer(weights, self._shape, states, cos, sin, self._attend)
+                if number < len(deep):
+                    states[:, place] += deep[number]
+            pooled = last_text_layer(final, self._shape, states, last, cos, sin)
         hidden: Tensor = self._text.norm(pooled).float()
         return hidden
 
@@ -82,16 +118,17 @@ class Forward:
         vision = self._vision
         size, merge = vision.config.patch_size, vision.config.spatial_merge_size
         batch, rows, columns = len(pixels), pixels.shape[1] // size, pixels.shape[2] // size
-        scaled = ((pixels - self._mean) / self._std).to(self._patch_weight.dtype)
+        colours = pixels if pixels.dim() == 4 else pixels[..., None]
+        scaled = ((colours - self._mean) / self._std).to(self._patch_weight.dtype)
         # patches that become one token stand together, channels first in each
         blocks = scaled.view(batch, rows // merge, merge, size, columns // merge, merge, size, 3)
         patches = blocks.permute(0, 1, 4, 2, 5, 7, 3, 6).reshape(batch, rows * columns, -1)
         states = functional.linear(patches, self._patch_weight, vision.patch_embed.proj.bias)
         states = states + self._learned_positions((rows, columns))
-        cos, sin = self._vision_rotation((rows, columns))
+        cos, sin = rotation(*self._vision_rotation((rows, columns)))
         deep: list[Tensor] = []
         for number, block in enumerate(vision.blocks):
-            states = self._vision_layer(block, states, cos, sin)
+            states = self._vision_layer(block, states, cos, sin, self._attend)
             if number in vision.deepstack_visual_indexes:
                 merger = vision.deepstack_merger_list[len(deep)]
                 deep.append(merger(states).view(batch, -1, merger.linear_fc2.out_features))
@@ -122,28 +159,6 @@ class Forward:
         rows, columns, _ = grid.shape
         blocks = grid.view(rows // merge, merge, columns // merge, merge, -1)
         return blocks.transpose(1, 2).flatten(0, 3)
-
-
-def _vision_layer(block: Any, states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Qwen3VLVisionBlock for images of one size: states (batch, patches, hidden)."""
-    attention = block.attn
-    batch, patches, width = states.shape
-    joint = attention.qkv(block.norm1(states)).view(batch, patches, 3, attention.num_heads, -1)
-    query, key, value = joint.unbind(2)
-    query, key = apply_rotary_pos_emb_vision(query, key, cos, sin)
-    attend = ALL_ATTENTION_FUNCTIONS[attention.config._attn_implementation]
-    seen, _ = attend(
-        attention, query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2),
-        attention_mask=None, scaling=attention.scaling, is_causal=False,
-    )  # fmt: skip
-    states = states + attention.proj(seen.reshape(batch, patches, width))
-    result: Tensor = states + block.mlp(block.norm2(states))
-    return result
-
-
-def _text_layer(layer: Any, states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    result: Tensor = layer(states, position_embeddings=(cos, sin), attention_mask=None)
-    return result
 
 
 def _positions(length: int, image_at: int, grid: Grid, device: torch.device) -> Tensor:

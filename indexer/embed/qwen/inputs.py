@@ -11,9 +11,11 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from qwen_vl_utils import process_vision_info
+from torch import Tensor
 from transformers import Qwen3VLProcessor
 
 from indexer.embed.qwen.conversation import MAX_LENGTH, conversation
@@ -25,13 +27,14 @@ class Item:
     """One document or query, ready for the device."""
 
     ids: NDArray[np.int64]  # (length,)
-    pixels: NDArray[np.uint8] | None  # (height, width, 3), sides multiples of 32
+    # (height, width, 3), or (height, width) of a grey image; sides are multiples of 32
+    pixels: Tensor | None  # uint8
     image_at: int  # place of the image's first token; 0 without an image
 
     @property
     def layout(self) -> tuple[tuple[int, ...], int]:
         """What all items of a batch have in common."""
-        return (self.pixels.shape if self.pixels is not None else ()), self.image_at
+        return (tuple(self.pixels.shape) if self.pixels is not None else ()), self.image_at
 
 
 class Inputs:
@@ -72,7 +75,7 @@ class Inputs:
             raise FontError(
                 "embed", f"The image cannot be used: {str(error).rstrip('.')}."
             ) from error
-        pixels = np.asarray(fitted)
+        pixels = torch.from_numpy(np.array(fitted.getchannel(0) if image.mode == "L" else fitted))
         token = self._processor.image_token_id
         at = ids.index(token)
         count = (pixels.shape[0] // self._token) * (pixels.shape[1] // self._token)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from accelerate import infer_auto_device_map, init_empty_weights
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoProcessor, Qwen3VLModel, Qwen3VLProcessor
-from transformers.utils import is_flash_attn_2_available
 
+from indexer.embed.qwen.memory import is_lack_of_memory
 from indexer.errors import UserError
+
+Attention = Literal["sdpa", "flash"]
 
 WEIGHTS_SHARE = 0.85  # of a card's free memory where a model is spread; the rest is to work in
 
@@ -30,29 +32,45 @@ def processor_of(folder: Path) -> Qwen3VLProcessor:
     return processor
 
 
-def weights_of(folder: Path, devices: Sequence[str]) -> Qwen3VLModel:
+def dtypes_of(devices: Sequence[str]) -> tuple[torch.dtype, ...]:
+    """What the numbers of weights may be, in the order in which they are to be tried."""
+    match torch.device(devices[0]).type:
+        case "cpu":
+            return (torch.float32,)
+        case "mps":  # bfloat16 is slow on Apple's older chips; whether float16 is enough is checked
+            return torch.float16, torch.float32
+        case _:
+            return (torch.bfloat16,)
+
+
+def weights_of(
+    folder: Path,
+    devices: Sequence[str],
+    dtype: torch.dtype | None = None,
+    attention: Attention | None = None,
+) -> Qwen3VLModel:
     """The model without its lm_head: on one device, or its layers in turn on several.
 
-    bfloat16 on cards, float32 on a CPU. Raises UserError where it does not fit or is not whole.
+    Raises UserError where it does not fit or is not whole.
     """
     for name in devices:
         _check(name)
     first = torch.device(devices[0])
-    dtype = torch.float32 if first.type == "cpu" else torch.bfloat16
+    dtype = dtype or dtypes_of(devices)[0]
     try:
         model, report = Qwen3VLModel.from_pretrained(
             folder,
             dtype=dtype,
-            attn_implementation=attention_of(first),
+            attn_implementation=attention_of(devices, attention),
             device_map={"": first} if len(devices) == 1 else spread(folder, dtype, _room(devices)),
             output_loading_info=True,
         )
-    except torch.OutOfMemoryError:
-        raise UserError(
-            f"{folder.name} does not fit {', '.join(devices)}: choose a smaller model, or --shard "
-            "to spread it over several cards."
-        ) from None
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        if isinstance(error, RuntimeError) and is_lack_of_memory(error):
+            raise UserError(
+                f"{folder.name} does not fit {', '.join(devices)}: choose a smaller model, or --shard "
+                "to spread it over several cards."
+            ) from None
         raise UserError(f"{folder.name} cannot be loaded: {_first(error)}") from error
     # transformers fills what is missing with random numbers
     if wrong := sorted({*report["missing_keys"], *map(str, report["mismatched_keys"])}):
@@ -63,10 +81,26 @@ def weights_of(folder: Path, devices: Sequence[str]) -> Qwen3VLModel:
     return model.eval()
 
 
-def attention_of(device: torch.device) -> str:
-    """The attention back end: flash_attention_2 where it is installed, else torch's own."""
-    flash = device.type == "cuda" and is_flash_attn_2_available()
-    return "flash_attention_2" if flash else "sdpa"
+def attention_of(devices: Sequence[str], wanted: Attention | None = None) -> str:
+    """The attention back end, as transformers names it.
+
+    Torch's own runs the same kernel where a batch is of one length; so flash-attn is used by a model
+    that is spread over cards, which takes batches as they come. Raises UserError where it is wanted
+    and cannot be imported.
+    """
+    if wanted == "flash" or (wanted is None and len(devices) > 1 and _on_cuda(devices)):
+        try:
+            import flash_attn  # noqa: F401, PLC0415 - few have it, and it breaks with each torch
+        except ImportError as error:
+            if wanted:
+                raise UserError(f"flash-attn cannot be used here: {_first(error)}") from error
+        else:
+            return "flash_attention_2"
+    return "sdpa"
+
+
+def _on_cuda(devices: Sequence[str]) -> bool:
+    return torch.device(devices[0]).type == "cuda"
 
 
 def _check(device: str) -> None:

@@ -27,6 +27,8 @@ class Order:
     identity: Model
     sheet: tuple[int, int]  # height and width in px
     expected: int  # documents
+    attention: Literal["sdpa", "flash"] | None = None  # None: what is usual for the devices
+    step: int | None = None  # sheets of a forward pass; None: what is found by measurement
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +38,15 @@ class Ready:
     device: str
     step: int  # sheets of a forward pass
     rate: float | None  # sheets per second, where it was measured
-    compiled: bool
+    compiled: bool = False
+    note: str | None = None  # in a sentence
 
     def __str__(self) -> str:
         rate = f", {self.rate:.2g} sheets/s" if self.rate else ""
-        return f"{self.device}: {self.step} sheets at once{rate}{', compiled' * self.compiled}."
+        note = f" {self.note}" if self.note else ""
+        return (
+            f"{self.device}: {self.step} sheets at once{rate}{', compiled' * self.compiled}.{note}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

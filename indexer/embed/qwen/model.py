@@ -8,39 +8,43 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass, replace
 from itertools import chain, groupby
-from math import ceil
+from math import ceil, inf
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 from transformers import Qwen3VLModel, Qwen3VLProcessor
 
 from indexer.embed.protocol import Document, Model, Query, Vector, normalised, only
+from indexer.embed.qwen import budget
+from indexer.embed.qwen.budget import Budget
 from indexer.embed.qwen.conversation import DOCUMENT_INSTRUCTION
 from indexer.embed.qwen.forward import Forward
 from indexer.embed.qwen.inputs import Inputs, Item
-from indexer.embed.qwen.loading import processor_of, weights_of
+from indexer.embed.qwen.loading import Attention, dtypes_of, processor_of, weights_of
+from indexer.embed.qwen.memory import is_lack_of_memory
 from indexer.embed.qwen.plain import Plain
 from indexer.errors import EmbedderUnavailable, FontError, UserError
 
 REQUEST = 32  # documents of a call
-FIRST_BUDGET = 5_120  # tokens of a forward pass before anything is measured: 8 sheets
-STEPS = (1, 2, 4, 8, 16, 32)  # sheets of a forward pass that are measured
-LONG_TEXT = 128  # tokens of instruction, template and short text that few fonts exceed
-WORTH_IT = 1.03  # a larger step has to be so much faster, for the memory it takes
-ALIGNMENT = 8  # tokens, for the matrix units
+ALIGNMENT = 32  # tokens: fewer shapes, for whatever is planned or compiled by shape
 MIN_COSINE = 0.99  # a mistake of structure is far below, bfloat16 and another batch above .999
 READERS = 8  # threads that decode sheets
 
 Result = Vector | FontError
+
+
+class OtherVectors(UserError):
+    """What is computed here is not what the model's own forward computes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +52,7 @@ class Launched:
     """A call on its way through the device."""
 
     read: list[Item | FontError]
-    states: Tensor  # (readable items, dimension) float32, in host memory once `done`
+    states: Tensor  # (items, dimension) float32, in host memory once `done`
     done: torch.cuda.Event | None  # None: it is
 
 
@@ -60,22 +64,49 @@ class Qwen3VL:
         self._inputs = Inputs(processor)
         self._plain = Plain(model, self._inputs.mean, self._inputs.std)
         spread = len(set((getattr(model, "hf_device_map", None) or {}).values())) > 1
-        self._fast = None if spread else Forward(model, self._inputs.mean, self._inputs.std)
-        self._forward = self._fast or self._plain
-        self._budget = FIRST_BUDGET
+        self.fast = None if spread else Forward(model, self._inputs.mean, self._inputs.std)
+        self._forward = self.fast or self._plain
+        self.budget = Budget()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")
         self._query_readers = ThreadPoolExecutor(READERS, thread_name_prefix="read-query")
 
     @classmethod
-    def load(cls, folder: Path, identity: Model, devices: Sequence[str]) -> Self:
-        """On one device ("cuda:1", "cpu"), or with its layers spread over several.
+    def load(
+        cls,
+        folder: Path,
+        identity: Model,
+        devices: Sequence[str],
+        attention: Attention | None = None,
+    ) -> Self:
+        """On one device ("cuda:1", "mps", "cpu"), or with its layers spread over several.
 
         Raises UserError for a checkpoint that does not fit or is not whole, and where what is
         computed here is not what the model itself computes.
         """
-        embedder = cls(weights_of(folder, devices), processor_of(folder), identity)
+        *narrow, widest = dtypes_of(devices)
+        for dtype in narrow:
+            with suppress(OtherVectors):  # numbers too large for it, or kernels that err in it
+                return cls._checked(folder, identity, devices, attention, dtype)
+        return cls._checked(folder, identity, devices, attention, widest)
+
+    @classmethod
+    def _checked(
+        cls,
+        folder: Path,
+        identity: Model,
+        devices: Sequence[str],
+        attention: Attention | None,
+        dtype: torch.dtype,
+    ) -> Self:
+        weights = weights_of(folder, devices, dtype, attention)
+        embedder = cls(weights, processor_of(folder), identity)
         embedder.check()
         return embedder
+
+    @property
+    def device(self) -> torch.device:
+        """The first, where there are several."""
+        return self._forward.device
 
     @property
     def model(self) -> Model:
@@ -113,33 +144,39 @@ class Qwen3VL:
         """Token ids and pixels, on the CPU; a FontError in the place of what cannot be read."""
         return list(self._readers.map(self._item, documents))
 
-    def launch(self, read: list[Item | FontError]) -> Launched:
+    def launch(self, read: Sequence[Item | FontError]) -> Launched:
         """Put a call on the device, without waiting for it.
 
-        Out of memory, the batch is halved, for later calls too; raises EmbedderUnavailable where a
-        single document is too much.
+        Out of memory, batches are halved for a while. A document of unusual length that does not
+        fit alone gets a FontError; raises EmbedderUnavailable where an ordinary one does not.
         """
         with self._current_device():
-            return self._launch(read)
+            return self._launch(list(read))
 
     def _launch(self, read: list[Item | FontError]) -> Launched:
-        items = [item for item in read if isinstance(item, Item)]
         width = self._identity.dimension
-        states = torch.empty(len(items), width, device=self._forward.device)
-        waiting = self._batches(items, range(len(items)))
+        states = torch.empty(len(read), width, device=self.device)
+        items = {place: item for place, item in enumerate(read) if isinstance(item, Item)}
+        waiting = self._batches(items, items)
         while waiting:
             places = waiting.pop(0)
-            hidden = self._run([items[place] for place in places])
-            if hidden is None:
-                self._halve([items[place] for place in places])
-                waiting = self._batches(items, [*places, *chain.from_iterable(waiting)])
-            else:
+            hidden = self.run([items[place] for place in places])
+            if hidden is not None:
                 states[self._put(np.asarray(places))] = hidden[:, :width].to(states.device)
-        if states.device.type != "cuda":
-            return Launched(read=read, states=states, done=None)
+                self.budget.had_room()
+                continue
+            self.give_back()
+            length = self.width_of(items[places[0]])
+            if len(places) == 1:
+                read[places[0]] = self._too_long(length)
+            else:
+                self.budget.had_no_room(len(places), length)
+                waiting = self._batches(items, [*places, *chain.from_iterable(waiting)])
+        if self.device.type != "cuda":
+            return Launched(read=read, states=states.cpu(), done=None)
         host = torch.empty(states.shape, pin_memory=True)
         host.copy_(states, non_blocking=True)
-        done = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        done = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]  # waiting takes no core
         done.record()
         return Launched(read=read, states=host, done=done)
 
@@ -147,21 +184,23 @@ class Qwen3VL:
         """Wait for a call; its vectors in the order of its documents."""
         if launched.done:
             launched.done.synchronize()
-        states = iter(launched.states.numpy())
         return [
-            item if isinstance(item, FontError) else _vector(next(states)) for item in launched.read
+            item if isinstance(item, FontError) else _vector(state)
+            for item, state in zip(launched.read, launched.states.numpy(), strict=True)
         ]
 
     def check(self) -> None:
-        """That one sheet's vector is what the model's own forward says. Raises UserError."""
+        """That one sheet's vector is what the model's own forward says.
+
+        Raises UserError; OtherVectors where it is not.
+        """
         generator = np.random.default_rng(0)
         pixels = generator.integers(0, 256, (128, 256, 3), dtype=np.uint8)
         with self._current_device():
-            batch = self._on_device([self._sample(pixels), self._sample(pixels[:, ::-1], 5)])
-            ours, theirs = self._forward(*batch), self._plain(*batch)
-        cosine = float(torch.nn.functional.cosine_similarity(ours, theirs).min())
+            batch = self._on_device([self.sample(pixels), self.sample(pixels[:, ::-1], 5)])
+            cosine = least_cosine(self._forward(*batch), self._plain(*batch))
         if not cosine >= MIN_COSINE:
-            raise UserError(
+            raise OtherVectors(
                 f"With this version of transformers the fast path computes other vectors than the "
                 f"model does (cosine {cosine:.3f}): install the version that was tested."
             )
@@ -172,44 +211,59 @@ class Qwen3VL:
                 f"{self._identity.pooled_token}: is it another tokenizer?"
             )
 
-    def tune(
-        self, height: int, width: int, *, expected: int = STEPS[-1], seconds: float = 20.0
-    ) -> float:
-        """Find the fastest step for sheets of a size (px), and keep it; returns sheets per second.
-
-        `expected`: sheets to come; larger steps than they need are not tried.
-        """
-        began, best_rate, best_step = time.perf_counter(), 0.0, 1
-        item = self._sample(np.full((height, width, 3), 255, dtype=np.uint8), LONG_TEXT)
-        for step in STEPS:
-            with self._current_device():
-                taken = self._timed([item] * step)
-            if taken is None:  # out of memory
-                torch.cuda.empty_cache()
-                break
-            if (rate := step / taken) > best_rate * WORTH_IT:
-                best_rate, best_step = rate, step
-            if step >= expected or time.perf_counter() - began + 4 * taken > seconds:
-                break
-        if not best_rate:
-            raise EmbedderUnavailable(f"{self._forward.device} has no memory for a single sheet.")
-        self._budget = best_step * _aligned(len(item.ids))
-        return best_rate
-
-    def compile(self) -> None:
-        """Fuse the layers' small operations; the first batches wait a minute for it."""
-        if self._fast:
-            self._fast.compile()
-
     def step(self, height: int, width: int) -> int:
         """How many sheets of a size go into a forward pass now."""
-        sheet = np.full((height, width, 3), 255, dtype=np.uint8)
-        return max(1, self._budget // _aligned(len(self._sample(sheet, LONG_TEXT).ids)))
+        return self.budget.rows(self.width_of(self.sample(np.full((height, width), 255, np.uint8))))
+
+    def sample(self, pixels: NDArray[np.uint8], text_tokens: int = 128) -> Item:
+        """An item of about so many tokens beside those of its pixels."""
+        image = Image.fromarray(pixels)
+        return self._inputs.item("a " * (text_tokens // 2), image, DOCUMENT_INSTRUCTION)
+
+    @staticmethod
+    def width_of(item: Item) -> int:
+        """How many tokens it takes in a batch."""
+        return _aligned(len(item.ids))
+
+    def run(self, items: Sequence[Item]) -> Tensor | None:
+        """Hidden states (items, hidden) float32; None where there is not enough memory."""
+        try:
+            with self._current_device():
+                return self._forward(*self._on_device(items))
+        except RuntimeError as error:  # what it held goes with it
+            if not is_lack_of_memory(error):
+                raise
+            return None
+
+    def timed(self, items: Sequence[Item]) -> float | None:
+        """Seconds of the second of two runs; None where there is not enough memory."""
+        for _ in range(2):
+            begin = time.perf_counter()
+            if self.run(items) is None:
+                return None
+            if self.device.type == "cuda":
+                torch.cuda.synchronize(self.device)
+        return time.perf_counter() - begin
+
+    def free_bytes(self) -> float:
+        """Of the device's memory, what the allocator keeps for later included."""
+        if self.device.type != "cuda":
+            return inf
+        kept = torch.cuda.memory_reserved(self.device) - torch.cuda.max_memory_allocated(
+            self.device
+        )
+        return torch.cuda.mem_get_info(self.device)[0] + kept
+
+    def give_back(self) -> None:
+        """What the allocator keeps of the device's memory, for others to use."""
+        if self.device.type == "cuda":
+            with self._current_device():
+                torch.cuda.empty_cache()
 
     def _current_device(self) -> AbstractContextManager[Any]:
         """Events, pinned memory and compiled kernels go by the thread's current card, which is the first."""
-        device = self._forward.device
-        return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+        on_cuda = self.device.type == "cuda"
+        return torch.cuda.device(self.device) if on_cuda else nullcontext()
 
     def _item(self, document: Document) -> Item | FontError:
         return self._read(document.text, document.sheet, self._identity.document_instruction)
@@ -226,14 +280,18 @@ class Qwen3VL:
 
     def _read(self, text: str | None, image: bytes | None, instruction: str) -> Item | FontError:
         try:
-            return self._inputs.item(text, image, instruction)
+            item = self._inputs.item(text, image, instruction)
         except FontError as error:
             return error
         except BaseException as error:  # noqa: BLE001 - decoders raise what they like; a panic in the tokenizer is no Exception
             what = "".join(traceback.format_exception_only(error)).strip()
             return FontError("embed", f"It cannot be read: {what[:300].rstrip('.')}.")
+        if item.pixels is None:
+            return item
+        with self._current_device():  # or the first card would be asked for pinned memory
+            return replace(item, pixels=self._pinned(item.pixels))
 
-    def _batches(self, items: Sequence[Item], places: Iterable[int]) -> list[list[int]]:
+    def _batches(self, items: Mapping[int, Item], places: Iterable[int]) -> list[list[int]]:
         """Places of items that go together: of one layout, and of about one length."""
         batches = []
         order = sorted(places, key=lambda place: _rank(items[place]))
@@ -241,63 +299,47 @@ class Qwen3VL:
             alike = list(group)
             while alike:
                 # the longest first: the others fit its width
-                step = max(1, self._budget // _aligned(len(items[alike[0]].ids)))
+                step = self.budget.rows(self.width_of(items[alike[0]]))
                 even = ceil(len(alike) / ceil(len(alike) / step))  # no pass for a few that are left
                 batches.append(alike[:even])
                 del alike[:even]
         return batches
 
-    def _halve(self, batch: Sequence[Item]) -> None:
-        """Of a batch that was too much. Raises EmbedderUnavailable where it is one document."""
-        longest = len(batch[0].ids)
-        if len(batch) == 1:
+    def _too_long(self, length: int) -> FontError:
+        """For a document that does not fit alone. Raises EmbedderUnavailable where the card is to blame."""
+        if length <= budget.FIRST:
             raise EmbedderUnavailable(
-                f"{self._forward.device} has no memory for a single document of {longest} tokens."
+                f"{self.device} has no memory for a single document of {length} tokens."
             )
-        torch.cuda.empty_cache()
-        self._budget = len(batch) // 2 * _aligned(longest)
-
-    def _run(self, items: Sequence[Item]) -> Tensor | None:
-        """Hidden states (items, hidden) float32; None where there is not enough memory."""
-        try:
-            return self._forward(*self._on_device(items))
-        except torch.OutOfMemoryError:  # what it held goes with it
-            return None
-
-    def _timed(self, items: Sequence[Item]) -> float | None:
-        """Seconds of the second of two runs."""
-        for _ in range(2):
-            begin = time.perf_counter()
-            if self._run(items) is None:
-                return None
-            if self._forward.device.type == "cuda":
-                torch.cuda.synchronize(self._forward.device)
-        return time.perf_counter() - begin
+        return FontError("embed", f"{self.device} has no memory for its {length} tokens.")
 
     def _on_device(self, items: Sequence[Item]) -> tuple[Tensor, Tensor, Tensor | None, int]:
         lengths = [len(item.ids) for item in items]
         ids = np.zeros((len(items), _aligned(max(lengths))), dtype=np.int64)
         for row, item in zip(ids, items, strict=True):
             row[: len(item.ids)] = item.ids
-        pixels = [item.pixels for item in items if item.pixels is not None]
         return (
             self._put(ids),
             self._put(np.asarray(lengths) - 1),
-            self._put(np.stack(pixels)) if pixels else None,
+            self._pictures([item.pixels for item in items if item.pixels is not None]),
             items[0].image_at,
         )
 
-    def _put(self, array: np.ndarray) -> Tensor:
-        tensor, device = torch.from_numpy(array), self._forward.device
-        # from pinned memory the copy runs beside the batch that is being computed
-        return (
-            tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
-        )
+    def _pictures(self, pixels: Sequence[Tensor]) -> Tensor | None:
+        """On the device, one after the other: the readers have put them into pinned memory."""
+        if not pixels:
+            return None
+        batch = torch.empty(len(pixels), *pixels[0].shape, dtype=torch.uint8, device=self.device)
+        for place, picture in zip(batch, pixels, strict=True):
+            place.copy_(picture, non_blocking=True)
+        return batch
 
-    def _sample(self, pixels: np.ndarray, text_tokens: int = 9) -> Item:
-        """An item of about so many tokens beside those of its pixels."""
-        image = Image.fromarray(pixels)
-        return self._inputs.item("a " * (text_tokens // 2), image, DOCUMENT_INSTRUCTION)
+    def _put(self, array: np.ndarray) -> Tensor:
+        return self._pinned(torch.from_numpy(array)).to(self.device, non_blocking=True)
+
+    def _pinned(self, tensor: Tensor) -> Tensor:
+        """From pinned memory a copy runs while the device computes."""
+        return tensor.pin_memory() if self.device.type == "cuda" else tensor
 
 
 def _rank(item: Item) -> tuple[tuple[tuple[int, ...], int], int]:
@@ -313,3 +355,8 @@ def _vector(state: np.ndarray) -> Result:
         return normalised(state)
     except ValueError:
         return FontError("embed", "The model answered with zeros or NaN for it.")
+
+
+def least_cosine(ours: Tensor, theirs: Tensor) -> float:
+    """Of the rows of two; NaN where either has one."""
+    return float(torch.nn.functional.cosine_similarity(ours, theirs.to(ours.device)).min())

@@ -43,7 +43,8 @@ class Plain:
         vision = self._model.config.vision_config
         size, merge = vision.patch_size, vision.spatial_merge_size
         batch, rows, columns = len(pixels), pixels.shape[1] // size, pixels.shape[2] // size
-        scaled = (pixels - self._mean.to(pixels.device)) / self._std.to(pixels.device)
+        colours = pixels if pixels.dim() == 4 else pixels[..., None]
+        scaled = (colours - self._mean.to(pixels.device)) / self._std.to(pixels.device)
         blocks = scaled.view(batch, rows // merge, merge, size, columns // merge, merge, size, 3)
         frame = blocks.permute(0, 1, 4, 2, 5, 7, 3, 6).flatten(1, 4)
         frames = frame.unsqueeze(3).expand(-1, -1, -1, vision.temporal_patch_size, -1, -1)

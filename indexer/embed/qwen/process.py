@@ -80,7 +80,7 @@ class CardProcess:
         try:
             return self._ready.result(self._limits.start)
         except TimeoutError:
-            self._end(f"The process of {self._name} was not ready in {self._limits.start:.0f} s.")
+            self.end(f"The process of {self._name} was not ready in {self._limits.start:.0f} s.")
             return self._ready.result()
 
     def ask(self, call: Callable[..., Call], items: Items) -> Future[list[Result]]:
@@ -115,15 +115,13 @@ class CardProcess:
             limit = self._limits.silence(self._devices, most)
             overdue = any(now - self._began(call) > limit for call in asked)
         if overdue:
-            self._end(
-                f"The process of {self._name} gave no answer for {limit:.0f} s: it was ended."
-            )
+            self.end(f"The process of {self._name} gave no answer for {limit:.0f} s: it was ended.")
 
     def stop(self) -> None:
         """End it, while it loads too."""
         self._process.terminate()
         self._process.join(SECONDS_TO_STOP)
-        self._end(f"The process of {self._name} was stopped.")
+        self.end(f"The process of {self._name} was stopped.")
 
     def _listen(self) -> None:
         why = None
@@ -136,7 +134,7 @@ class CardProcess:
             why = f"sent what cannot be read ({type(error).__name__})"
         finally:
             code = self._process.exitcode
-            self._end(f"The process of {self._name} {why or f'ended (exit code {code})'}.")
+            self.end(f"The process of {self._name} {why or f'ended (exit code {code})'}.")
             with self._sending:  # nobody writes to a number that is another file's by then
                 self._connection.close()
 
@@ -145,7 +143,8 @@ class CardProcess:
         with self._state:
             asked = self._asked.pop(reply.number)
             self._answered[asked.kind] = now
-            self.answers += asked.kind is not None
+            short = isinstance(reply.content, Failure) and reply.content.kind == "unavailable"
+            self.answers += asked.kind is not None and not short  # of memory, which is no answer
         match reply.content:
             case Ready() as ready:
                 asked.answer.set_result(ready)
@@ -163,8 +162,11 @@ class CardProcess:
         """When it was its turn, as far as is known here."""
         return max(asked.since, self._answered.get(asked.kind, 0.0))
 
-    def _end(self, why: str) -> None:
-        """Of no effect on one that has ended. One that a driver holds is not waited for."""
+    def end(self, why: str) -> None:
+        """Kill it; calls that wait raise CardLost. Of no effect on one that has ended.
+
+        One that a driver holds is not waited for.
+        """
         self._process.kill()
         with self._state:
             if self._lost:

@@ -29,20 +29,21 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 
 WORTH_TUNING = 500  # documents; finding the batch size costs as much as some fifty of them
-COMPILING = 60.0  # seconds
-COMPILED_GAIN = 0.1  # of the time, at least
+# The allocator's segments grow in place: what batches of many shapes leave free stays in one piece.
+ALLOCATOR = ("PYTORCH_ALLOC_CONF", "expandable_segments:True")
 ON_THE_CARD = 2  # launches: one is computed, the next is at hand; a query would wait for more
 
 
 def work(connection: Connection, devices: Sequence[str], order: Order) -> None:
-    """Answer calls until there are no more; ends the process, and never returns."""
+    """Answer calls until the process ends; never returns."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.environ.setdefault(*ALLOCATOR)  # read when torch is imported
     try:
         _work(connection, devices, order)
     except BaseException as error:  # noqa: BLE001 - whatever it is, threads must not keep it alive
         _die(error)
-    os._exit(0)  # whatever is still being computed
+    os._exit(0)  # it could not get ready, and has said why
 
 
 def _work(connection: Connection, devices: Sequence[str], order: Order) -> None:
@@ -51,32 +52,31 @@ def _work(connection: Connection, devices: Sequence[str], order: Order) -> None:
     except UserError as error:
         connection.send(Reply(number=READY, content=Failure.of(error)))
         return
-    worker = _Worker(connection, embedder)
     connection.send(Reply(number=READY, content=ready))
-    while True:
-        try:
-            call = connection.recv()
-        except (EOFError, ConnectionError):  # the main process is gone
-            return
-        worker.take(call)
+    _Worker(connection, embedder).run()
 
 
 def _prepared(devices: Sequence[str], order: Order) -> tuple[Qwen3VL, Ready]:
     from transformers.utils import logging  # noqa: PLC0415 - the main process needs no torch
 
     from indexer.embed.qwen.model import Qwen3VL  # noqa: PLC0415
+    from indexer.embed.qwen.tuning import Tuning  # noqa: PLC0415
 
     logging.disable_progress_bar()  # several at once on one terminal
-    embedder = Qwen3VL.load(order.folder, order.identity, devices)
-    rate, compiled = None, False
+    embedder = Qwen3VL.load(order.folder, order.identity, devices, order.attention)
+    device = "+".join(devices)
     # on a CPU, how long it will take is what has to be known before a run of hours
-    if order.expected >= (1 if devices[0] == "cpu" else WORTH_TUNING):
-        rate = embedder.tune(*order.sheet, expected=order.expected)
-        compiled = order.expected / rate * COMPILED_GAIN > COMPILING and devices[0] != "cpu"
-        if compiled:
-            embedder.compile()
-    step = embedder.step(*order.sheet)
-    return embedder, Ready(device="+".join(devices), step=step, rate=rate, compiled=compiled)
+    if not order.step and order.expected < (1 if devices[0] == "cpu" else WORTH_TUNING):
+        return embedder, Ready(device=device, step=embedder.step(*order.sheet), rate=None)
+    tuning = Tuning(embedder, *order.sheet)
+    tuned = tuning.run(expected=order.expected, step=order.step)
+    return embedder, Ready(
+        device=device,
+        step=tuned.step,
+        rate=tuned.rate,
+        compiled=tuned.compiled,
+        note=tuned.note,
+    )
 
 
 def _or_die(work: Callable[P, None]) -> Callable[P, None]:
@@ -103,11 +103,22 @@ class _Worker:
         self._reading_queries = ThreadPoolExecutor(1)
         self._collecting = ThreadPoolExecutor(1)
         self._room = threading.Semaphore(ON_THE_CARD)
-        threading.Thread(target=self._launch, daemon=True).start()
 
-    def take(self, call: Call) -> None:
-        reading = self._reading_queries if isinstance(call, Queries) else self._reading
-        reading.submit(self._read, call)
+    def run(self) -> NoReturn:
+        """Launch in this thread, which is the one that tuned: kernels' plans are kept by thread."""
+        threading.Thread(target=self._receive, daemon=True).start()
+        while True:
+            self._launch()
+
+    @_or_die
+    def _receive(self) -> None:
+        while True:
+            try:
+                call = self._connection.recv()
+            except (EOFError, ConnectionError):  # the main process is gone
+                os._exit(0)
+            reading = self._reading_queries if isinstance(call, Queries) else self._reading
+            reading.submit(self._read, call)
 
     @_or_die
     def _read(self, call: Call) -> None:
@@ -116,18 +127,16 @@ class _Worker:
         else:
             self._turns.put(Read(call=call, items=self._embedder.read(call.items)))
 
-    @_or_die
     def _launch(self) -> None:
-        while True:
-            self._room.acquire()  # first, so that a query which comes meanwhile is the next
-            together = self._turns.take()
-            calls = [read.call for read in together]
-            try:
-                launched = self._embedder.launch([item for read in together for item in read.items])
-            except UserError as error:
-                self._collecting.submit(self._refuse, calls, Failure.of(error))
-            else:
-                self._collecting.submit(self._collect, calls, launched)
+        self._room.acquire()  # first, so that a query which comes meanwhile is the next
+        together = self._turns.take()
+        calls = [read.call for read in together]
+        try:
+            launched = self._embedder.launch([item for read in together for item in read.items])
+        except UserError as error:
+            self._collecting.submit(self._refuse, calls, Failure.of(error))
+        else:
+            self._collecting.submit(self._collect, calls, launched)
 
     @_or_die
     def _collect(self, calls: Sequence[Call], launched: Launched) -> None:

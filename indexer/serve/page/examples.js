@@ -20,7 +20,7 @@ const answers = new Map(); // they do not change while the page is open
 export async function showExamples(element, signal) {
   const fonts = await Promise.all(EXAMPLES.map(async (query) => {
     if (!answers.has(query)) {
-      answers.set(query, (await call("/search", { body: { query, limit: ROWS }, signal })).fonts);
+      answers.set(query, (await call("/search", { body: { query, filter: { collapse: true }, limit: ROWS }, signal })).fonts);
     }
     return answers.get(query);
   }));

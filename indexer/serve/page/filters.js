@@ -6,7 +6,7 @@ import { byId, h, replace, settled } from "./dom.js";
 import { everyFont, facetsOf } from "./facets.js";
 import { Range } from "./range.js";
 import { filterBody } from "./request.js";
-import { narrow, noFilter, state } from "./state.js";
+import { ask, narrow, noFilter, state } from "./state.js";
 import { MAIN_TRAITS, plural } from "./wording.js";
 
 const PHONE = matchMedia("(max-width: 720px)");
@@ -18,6 +18,9 @@ const ranges = {};
 const covers = h("input", {
   type: "text", maxlength: 200, placeholder: "Žluťoučký kůň", autocomplete: "off", spellcheck: "false",
   oninput: settled(200, () => narrow({ covers: covers.value })),
+});
+const siblings = h("input", {
+  type: "checkbox", class: "unseen", onchange: () => ask({ siblings: siblings.checked }),
 });
 const weights = new Map();
 const flags = {};
@@ -91,6 +94,8 @@ function build(every) {
     h("fieldset", {}, h("legend", {}, "Measured"), ...main.map(range),
       h("details", { class: "more" }, h("summary", {}, `${measured.length - main.length} more measurements`),
         ...measured.filter((trait) => !main.includes(trait)).map(range))),
+    h("fieldset", { class: "choices" }, h("legend", {}, "Near-duplicates"), h("div", { class: "values" },
+      h("label", {}, siblings, h("span", { class: "value" }, "every script and version of a design")))),
     lists.subsets.element, lists.tags.element, lists.license.element, lists.source.element,
     trouble,
     h("div", { class: "foot" },
@@ -123,6 +128,7 @@ function readWeights() {
 function showChosen() {
   const { filter } = state;
   if (document.activeElement !== covers) covers.value = filter.covers;
+  siblings.checked = state.siblings;
   for (const [trait, range] of Object.entries(ranges)) range.show(filter.traits[trait] ?? [null, null]);
   for (const [value, { input }] of weights) input.checked = filter.weights.includes(value);
   for (const [key, { input }] of Object.entries(flags)) input.checked = filter[key];

@@ -10,7 +10,7 @@ import { ask, change, PAGE, state, subscribe } from "./state.js";
 import { showComparison, showTray, startComparison } from "./tray.js";
 
 const TYPING = 150; // ms without a key
-const SEARCHED = ["q", "like", "picture", "alpha", "view", "filter", "all", "rows"];
+const SEARCHED = ["q", "like", "picture", "alpha", "view", "filter", "siblings", "all", "rows"];
 
 const [query, blend, text, size] = ["query", "blend", "text", "size"].map(byId);
 

@@ -46,7 +46,7 @@ export function filterBody(filter = state.filter) {
  * @param {{ limit?: number, offset?: number }} [part]
  */
 export function searchBody(view, { limit = PAGE, offset = 0 } = {}) {
-  const filter = filterBody();
+  const filter = { ...filterBody(), ...(!state.siblings && !isBrowsing() && { collapse: true }) };
   const query = state.q.trim();
   return {
     ...(state.like ? { similar_to: state.like } : query && { query }),

@@ -9,7 +9,7 @@
  * }} Filter
  * @typedef {{
  *   q: string, like: string, alpha: number | null, view: "fused" | "looks" | "words" | "side",
- *   text: string, size: number, all: boolean, rows: number, open: string, pins: string[],
+ *   siblings: boolean, text: string, size: number, all: boolean, rows: number, open: string, pins: string[],
  *   compare: boolean, filter: Filter, picture: string | null
  * }} State
  */
@@ -49,6 +49,7 @@ export function parse(address) {
     view: VIEWS.includes(given.get("view")) ? given.get("view") : "fused",
     text: (given.get("text") ?? "").slice(0, 200),
     size: bounded(given.get("size"), 24, 96, 54),
+    siblings: given.has("siblings"), // each script and version of a design by itself
     all: given.has("all"),
     rows: bounded(given.get("rows"), PAGE, MAX_ROWS, PAGE),
     open: given.get("open") ?? "",
@@ -68,6 +69,7 @@ export function format(state) {
   if (state.view !== "fused") address.set("view", state.view);
   if (state.size !== 54) address.set("size", state.size);
   if (state.rows !== PAGE) address.set("rows", state.rows);
+  if (state.siblings) address.set("siblings", "");
   if (state.all) address.set("all", "");
   for (const key of LISTS) for (const value of filter[key]) address.append(key, value);
   if (filter.covers) address.set("covers", filter.covers);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -81,16 +81,20 @@ def find(
     become_visitor: Callable[[Connection], None],
 ) -> Found:
     """Raises UserError as `ranking` does, and what the database refuses."""
-    alpha = weights.serving(connection).alpha if wanted.alpha is None else wanted.alpha
+    usual = weights.serving(connection)
     become_visitor(connection)
-    by = ranking(wanted.words_and_picture, embedded, serving, alpha=alpha, words=wanted.words)
+    usual = weights.fitting(connection, usual, wanted.query)
+    alpha = usual.alpha if wanted.alpha is None else wanted.alpha
+    by = ranking(
+        wanted.words_and_picture, embedded, serving, alpha=wanted.alpha, words=wanted.words
+    )
     hits: list[Hit] | None = None
     began = time.perf_counter()
     if wanted.similar_to is not None:
         alpha = wanted.alpha or 0.0
         hits = _similar(connection, wanted.similar_to, wanted, alpha)
     elif not wanted.words_and_picture.empty:
-        hits = _match(connection, wanted, by)
+        hits = _match(connection, replace(wanted, alpha=alpha), by)
     rows = _by_name(connection, wanted) if hits is None else [dict(vars(hit)) for hit in hits]
     seconds = time.perf_counter() - began
     return Found(

@@ -13,6 +13,7 @@ cases, by the expected place alone in 58 %.
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -118,9 +119,16 @@ class Shown:
 @cache
 def packaged() -> Table:
     """The table of this package."""
-    return Table.from_bytes(
-        files("indexer.embed.measured.pictures").joinpath("table.npz").read_bytes()
-    )
+    return Table.from_bytes(_file())
+
+
+def digest() -> str:
+    """Of the table, in hex."""
+    return hashlib.sha256(_file()).hexdigest()[:12]
+
+
+def _file() -> bytes:
+    return files("indexer.embed.measured.pictures").joinpath("table.npz").read_bytes()
 
 
 @lru_cache(maxsize=KEPT)

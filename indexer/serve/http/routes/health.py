@@ -26,6 +26,9 @@ class Health(BaseModel):
     reranker_loaded: bool
     device: str | None
     embedding_dim: int | None = Field(description="Of POST /embed with texts.")
+    vocabulary: str | None = Field(
+        description="A hash of what queries are read by, of an embedder that knows a vocabulary."
+    )
     serving_model: str | None = Field(description="That made the vectors which search compares.")
     searches: bool = Field(description="False: `notice` says why not.")
     notice: str | None
@@ -72,6 +75,7 @@ def _health(service: Service, mismatch: str | None, notice: str | None) -> Healt
         reranker_loaded=False,
         device=embedder.device if embedder else None,
         embedding_dim=service.options.sidecar_dimension or own,
+        vocabulary=embedder.vocabulary if embedder else None,
         serving_model=space.model.name if space else None,
         searches=service.embedders.state == "ok" and why_not is None,
         notice=why_not,

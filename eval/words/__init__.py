@@ -1,0 +1,1 @@
+"""Words whose meaning is learned from what people tag fonts with."""
