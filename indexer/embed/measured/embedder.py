@@ -25,7 +25,7 @@ from indexer.embed.measured.axes import AXES, CONCEPTS, positions
 from indexer.embed.measured.learned import Learned
 from indexer.embed.measured.learned import standard as standard_words
 from indexer.embed.measured.lexicon import Lexicon, of_queries, standard
-from indexer.embed.measured.pictures.told import in_words, shown
+from indexer.embed.measured.pictures.told import digest, in_words, shown
 from indexer.embed.measured.reading import Reading, combine, read, unread
 from indexer.embed.ngrams import STOP_WORDS
 from indexer.embed.protocol import (
@@ -72,8 +72,8 @@ class MeasuredTraits(Embedder):
 
     @property
     def vocabulary(self) -> str:
-        """Of what queries are read by: the lexicon with asked.toml, and the learned words."""
-        made_of = f"{self._asked.revision} {sorted(map(str, self._learned.items()))}"
+        """Of what queries are read by: the lexicon with asked.toml, learned words, the table of pictures."""
+        made_of = f"{self._asked.revision} {sorted(map(str, self._learned.items()))} {digest()}"
         return hashlib.sha256(made_of.encode()).hexdigest()[:12]
 
     @property
