@@ -25,7 +25,7 @@ from tests.fix_waiting import until
 pytestmark = [pytest.mark.model, pytest.mark.slow]
 
 DOCUMENTS = [Document(sheet=sheet(number)) for number in range(4)]
-BREAKING = "import torch\ndef broken(*_): raise ValueError()\ntorch.from_numpy = broken"
+BREAKING = "import torch\ndef broken(*_, **__): raise ValueError()\ntorch.empty = broken"
 SHORT = {"answer": 2.0, "document_of_cpu": 0.1, "first_pause": 0.1}
 
 

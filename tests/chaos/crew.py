@@ -206,7 +206,8 @@ def check(crew: Crew) -> None:
         saved = connection.execute(SAVED, [box.first_run]).fetchone() or (0,)
         assert saved[0] <= NEW + CHANGED + crew.lost, "a font was embedded twice"
     assert "nothing is wrong" in box.here(database)("verify").stdout
-    assert differences(box.expected, snapshot(database)) == []
+    found = differences(box.expected, snapshot(database))
+    assert not found, "\n".join(found)
     assert box.temporary_files() == []
     assert [path for command in crew.ended for path in command.semaphores if path.exists()] == []
     until(lambda: not box.processes())

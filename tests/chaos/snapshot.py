@@ -8,12 +8,12 @@ from indexer.database.connect import Database
 
 Rows = dict[tuple[str, str, str], str]  # table, row, column: value
 
-# without times and run ids
+# without times, and the numbers of runs and transactions
 COLUMNS = """
     select table_schema, table_name, array_agg(column_name::text order by ordinal_position)
     from information_schema.columns
     where table_schema || '.' || table_name = 'public.fonts'
-       or table_schema = 'font_index' and table_name not in ('runs', 'alembic_version')
+       or table_schema = 'font_index' and table_name not in ('runs', 'looks', 'alembic_version')
           and column_name <> 'run_id' and data_type not like 'timestamp%'
     group by 1, 2
 """
