@@ -21,6 +21,9 @@ from indexer.spaces import NEXT_COLUMN, NO_SWITCH, SERVING_COLUMN, SERVING_DIMEN
 
 MAX_NORM_ERROR = 0.01  # halfvec keeps eleven bits
 BATCH = 1000  # rows whose derived columns are computed again at once
+WRITTEN_AT_ONCE = (
+    50  # rows of a transaction: each costs up to 8 ms, and who writes one of them waits
+)
 
 AGAIN = "set them to null, and the next backfill embeds them again"
 
@@ -142,8 +145,8 @@ def verify(connection: Connection, *, repair: bool = False) -> Verified:
         found.findings += broken(connection)
         stale = _out_of_step(connection)
     if stale and repair:
-        for start in range(0, len(stale), BATCH):
-            connection.execute(WRITE_AGAIN, [stale[start : start + BATCH]])
+        for start in range(0, len(stale), WRITTEN_AT_ONCE):
+            connection.execute(WRITE_AGAIN, [stale[start : start + WRITTEN_AT_ONCE]])
         repaired.append(f"what search looks {len(stale)} fonts up by (fts, embedding_joint)")
     elif stale:
         found.findings.append(
