@@ -261,7 +261,6 @@ def _exchange(connection: Connection, staging: Staging) -> None:
         connection.execute(revoke.encode())
     # their lists of columns have gone on with the columns
     connection.execute(DROP_NEXT_TRIGGER)
-    connection.execute("drop trigger if exists fonts_set_embedding_joint on public.fonts")
     connection.execute(TRIGGERS[TRIGGER].encode())
     retired = connection.execute(RETIRE, [staging.leg]).fetchone()
     connection.execute(SERVE, [staging.space])

@@ -44,7 +44,7 @@ EIGHTH = np.eye(8, dtype=np.float32)[7]
 NAMES = """
     select attname from pg_attribute where attrelid = 'fonts'::regclass and not attisdropped
     union all select indexrelid::regclass::text from pg_index where indrelid = 'fonts'::regclass and indisvalid
-    union all select pg_get_triggerdef(oid) from pg_trigger where tgrelid = 'fonts'::regclass
+    union all select concat(pg_get_triggerdef(oid), obj_description(oid, 'pg_trigger')) from pg_trigger where tgrelid = 'fonts'::regclass
     union all select 'comment ' || coalesce(col_description('fonts'::regclass, attnum), attname)
       from pg_attribute where attrelid = 'fonts'::regclass and attname ~ '^embedding'
     order by 1
