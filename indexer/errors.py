@@ -21,6 +21,10 @@ class FontError(Exception):
         return type(self), (self.stage, self.message)  # crosses process borders
 
 
+class AbsentError(FontError):
+    """Whoever was asked answers that there is no such file; another may have it."""
+
+
 class UserError(Exception):
     """The command cannot go on. The message says what to do about it."""
 

@@ -134,6 +134,8 @@ class Fonts:
                     usual = weights.fitting(self._connection, usual, query)
                     for leg, why in by.why_not.items():
                         self._say(f"{leg} leg omitted: {why}")
+                    if image is not None and (line := self._read_of(image)):
+                        self._say(line)
                     if not by.vectors:
                         self._say("No vector is left to rank by, so only words are searched.")
                     return match(
@@ -189,6 +191,15 @@ class Fonts:
                 "Run: indexer backfill"
             )
         return only(self._embedder(space).embed_queries([query]))
+
+    def _read_of(self, image: bytes) -> str | None:
+        """What the embedder of looks told of a picture, where it tells."""
+        embedder = self._embedders.get("vl")
+        understanding = embedder.explain("", image) if embedder else None
+        if understanding is None:
+            return None
+        seen = [f"{seen.word} ({seen.confidence:.2f})" for seen in understanding.seen]
+        return f"Read of the picture: {', '.join(seen) or 'nothing that stands out'}."
 
     def _ask(self, leg: Leg, space: Space | None, query: Query) -> QueryVector | UserError:
         if space is None:

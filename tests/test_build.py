@@ -506,12 +506,37 @@ def test_files_of_another_evaluation_become_a_dataset(
 def test_a_judges_file_is_read_too(reference: list[str | Path], tmp_path: Path) -> None:
     judged = tmp_path / "judged.json"
     judged.write_text(json.dumps({"judge": "someone", "judgments": {"q1": {"A": 0, "C": 1}}}))
-    both = run("import", *reference, "--judgments", judged, "--out", tmp_path / "out", expect=2)
-    assert "Give either --labels or --judgments." in both.stderr
     labels = reference.index("--labels")
     others = reference[:labels] + reference[labels + 2 :]
+    for wrong in ([], ["--judgments", judged, "--exhaustive"]):
+        assert (
+            "--labels" in run("import", *others, *wrong, "--out", tmp_path / "x", expect=2).stderr
+        )
     run("import", *others, "--judgments", judged, "--out", tmp_path / "out")
     assert load(tmp_path / "out").judgments == {"q1": {"A": 0, "C": 1}}
+
+
+def test_a_pool_counts_for_its_queries_and_labels_for_the_others(
+    reference: list[str | Path], tmp_path: Path
+) -> None:
+    queries = Path(reference[reference.index("--queries") + 1])
+    asked = [{"id": f"q{n}", "text": f"text {n}", "class": "mood"} for n in (1, 2)]
+    queries.write_text(json.dumps(asked))
+    labels = Path(reference[reference.index("--labels") + 1])
+    labels.write_text(json.dumps({"q1": ["A", "B"], "q2": ["C"]}))
+    pool = tmp_path / "pool.json"
+    pool.write_text(json.dumps({"judgments": {"q1": {"A": 0, "C": 1}}}))
+    done = run("import", *reference, "--judgments", pool, "--out", tmp_path / "some")
+    assert "1 queries have labels and judged pairs: the pairs count." in done.stderr
+    assert "read their raw scores alone" in done.stderr
+    some = load(tmp_path / "some")
+    assert some.judgments == {"q1": {"A": 0, "C": 1}, "q2": {"C": 1}}
+    assert "read their raw scores alone" in some.about.description
+    run("import", *reference, "--judgments", pool, "--exhaustive", "--out", tmp_path / "all")
+    whole = load(tmp_path / "all")
+    assert whole.judgments == {"q1": {"A": 0, "C": 1}, "q2": {"A": 0, "B": 0, "C": 1}}
+    assert {query.id: query.assumed for query in whole.queries} == {"q1": False, "q2": True}
+    assert whole.corpus_hash == some.corpus_hash and whole.hash != some.hash
 
 
 def test_labels_of_unknown_fonts_and_queries_are_refused(

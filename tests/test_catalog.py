@@ -25,7 +25,7 @@ from indexer.catalog.family import CATEGORIES
 from indexer.catalog.fontsource import CatalogEntry, read_listing
 from indexer.catalog.licenses import spdx
 from indexer.catalog.scripts import LETTERS, covered_scripts
-from indexer.catalog.selection import choose, with_licenses
+from indexer.catalog.selection import Chosen, choose, chosen_families, with_licenses
 from indexer.errors import UserError
 from indexer.fetch import Downloader, FileCache, FontFiles, HttpLimits, Npm
 from indexer.fetch.folders import FontFolders
@@ -76,8 +76,7 @@ def test_a_smaller_choice_begins_a_bigger_one_whatever_the_order_of_the_list(
     assert choose(shuffled, limit=limit) == choose(CATALOG[::20])[:limit]
 
 
-def test_ids_and_categories_narrow_the_choice() -> None:
-    assert [one.id for one in choose(CATALOG, ids=["Serif-7 "])] == ["serif-7"]
+def test_categories_narrow_the_choice() -> None:
     assert {one.category for one in choose(CATALOG, categories=["display"])} == {"display"}
     assert choose(CATALOG, limit=3, categories=["display", "serif"])[2].category == "serif"
 
@@ -85,9 +84,8 @@ def test_ids_and_categories_narrow_the_choice() -> None:
 @pytest.mark.parametrize(
     ("kwargs", "says"),
     [
-        ({"ids": ["opne-sans", "zzz"]}, r"Unknown id: opne-sans \(did you mean open-sans.*, zzz"),
         ({"categories": ["san-serif"]}, r"san-serif \(did you mean sans-serif.*categories are"),
-        ({"ids": ["abel"], "categories": ["serif"]}, "No family fits"),
+        ({"categories": ["monospace"]}, "No family fits"),
         ({"limit": 0}, "must be 1 or more"),
     ],
 )
@@ -112,6 +110,11 @@ def test_a_row_has_the_form_that_the_product_stores() -> None:
         "Abel", ("latin", "latin-ext"), "Google Fonts"
     )  # fmt: skip
     assert family.license == "OFL-1.1"
+
+
+def test_a_family_without_its_default_subset_takes_one_it_has() -> None:
+    family = CatalogEntry.from_api(item(subsets=["greek", "greek-ext"])).to_family()
+    assert family.files["400"].endswith("/abel@latest/greek-400-normal.ttf")
 
 
 def test_italic_stands_in_only_where_nothing_is_upright() -> None:
@@ -203,6 +206,52 @@ def test_without_the_api_the_list_comes_from_npm_and_the_note_says_why(
     again = read_listing(fetcher(tmp_path, {"PATH": ""}), source="npm")  # from the cache
     assert again.families == listing.families
     assert again.note is None
+
+
+def wanted(files: FontFiles, *words: str, limit: int | None = None) -> Chosen:
+    return chosen_families(
+        files, limit=limit, wanted=words, source="npm", say=lambda sentence: None
+    )
+
+
+def test_families_are_known_by_id_or_name_and_the_rest_is_reported(
+    registry: Registry, tmp_path: Path
+) -> None:
+    publish_metadata(registry)
+    files = fetcher(tmp_path, registry.env)
+    chosen = wanted(files, "LATO", " Abel ", "lato", "Lata", "../evil")
+    assert {family.name for family in chosen.families} == {"Abel", "Lato"}
+    assert chosen.unknown.keys() == {"Lata", "../evil"}
+    assert "google-font-metadata 6.0.8 (npm) nor as an npm package" in chosen.unknown["Lata"]
+    assert "did you mean lato?" in chosen.unknown["Lata"]
+    with pytest.raises(UserError, match=r"None of the families is known.* zzz: no family"):
+        wanted(files, "zzz")
+
+
+def test_a_family_that_is_newer_than_the_list_is_described_by_its_package(
+    registry: Registry, tmp_path: Path
+) -> None:
+    publish_metadata(registry)
+    for id_, type_ in (("so-new", "google"), ("so-other", "other")):
+        about = item(
+            id=id_, family=id_.replace("-", " ").title(), type=type_, license={"type": "MIT"}
+        )
+        registry.publish(
+            f"@fontsource/{id_}", "5.0.0", {"metadata.json": json.dumps(about).encode()}
+        )
+    chosen = wanted(fetcher(tmp_path, registry.env), "So New", "so-other")
+    (family,) = chosen.families
+    assert (family.name, family.license, *chosen.unknown) == ("So New", "MIT", "so-other")
+
+
+def test_without_npm_what_the_list_knows_is_imported_all_the_same(
+    registry: Registry, tmp_path: Path
+) -> None:
+    publish_metadata(registry)
+    read_listing(fetcher(tmp_path, registry.env), source="npm")
+    chosen = wanted(fetcher(tmp_path, {"PATH": ""}), "abel", "zzz")
+    assert [family.name for family in chosen.families] == ["Abel"]
+    assert "Newer families were not looked for: npm is not installed" in chosen.unknown["zzz"]
 
 
 def test_a_license_that_the_list_lacks_comes_from_the_familys_package(

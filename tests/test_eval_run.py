@@ -6,7 +6,7 @@ import json
 import platform
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from eval.cli.run import run_command
 from eval.datasets.dataset import Dataset, Query, load, save
 from eval.datasets.toy import build_toy
 from eval.runs import corpus, record
+from eval.runs.containers import IMAGE
 from eval.runs.corpus import Tools
 from eval.runs.evaluate import RunOptions, evaluate
 from eval.runs.ranking import rank_candidate
@@ -505,7 +506,7 @@ def test_the_command_keeps_a_postgres_of_its_own_for_each_dataset(
     assert "hashed-ngrams" in done.stderr and "8 embedded" in done.stderr
     assert done.stdout.startswith("| variant | queries | nDCG@10 (95 %)")
     assert "| C at " in done.stdout and "| B1" not in done.stdout
-    assert [path.name for path in (home / "eval").iterdir()] == [load(few).hash[:16]]
+    assert [path.name for path in (home / "eval").iterdir()] == [load(few).corpus_hash[:16]]
     again = command(f"--out={tmp_path / 'two'}")
     assert "8 embedded" not in again.stderr and "0 embedded" in again.stderr
     assert (tmp_path / "one" / record.RANKINGS).read_bytes() == (
@@ -525,7 +526,7 @@ def test_one_run_at_a_time_decides_what_serves(few: Path, home: Path) -> None:
 def test_the_command_ranks_in_a_database_of_the_users(
     database: Database, connection: Connection, few: Path, tools: Tools, tmp_path: Path
 ) -> None:
-    arguments = [f"--dataset={few}", "--database-url-from-env", f"--out={tmp_path / 'run'}"]
+    arguments = [f"--dataset={few}", "--database=env", f"--out={tmp_path / 'run'}"]
     environment = {"DATABASE_URL": database.conninfo, "FONTSIGHT_CACHE_DIR": str(tmp_path / "c")}
     refused = CliRunner().invoke(run_command, arguments, env=environment)
     assert "serve on the text leg" in str(refused.exception)
@@ -537,6 +538,52 @@ def test_the_command_ranks_in_a_database_of_the_users(
     assert "the serving vectors say" in str(chosen.exception)
     unset = CliRunner().invoke(run_command, arguments, env={"DATABASE_URL": ""})
     assert "Set DATABASE_URL" in str(unset.exception)
+
+
+@pytest.mark.database
+def test_the_command_ranks_in_a_container_and_removes_it(
+    request: pytest.FixtureRequest, toy: Path, tmp_path: Path
+) -> None:
+    if request.config.getoption("--db") != "testcontainers":
+        pytest.skip("needs Docker: --db=testcontainers")
+    import docker
+    from testcontainers.core.labels import LABEL_SESSION_ID, SESSION_ID
+
+    def ours() -> set[str]:
+        with closing(docker.from_env()) as engine:
+            ours = {"label": f"{LABEL_SESSION_ID}={SESSION_ID}", "ancestor": IMAGE}
+            return {container.id for container in engine.containers.list(all=True, filters=ours)}
+
+    before = ours()
+    environment = {
+        "FONTSIGHT_CACHE_DIR": str(tmp_path / "cache"), "FONTSIGHT_DATA_DIR": str(tmp_path / "data"),
+    }  # fmt: skip
+    out = tmp_path / "run"
+    arguments = [f"--dataset={toy}", "--database=testcontainers", "--variants=B2", f"--out={out}"]
+    done = CliRunner().invoke(run_command, arguments, env=environment)
+    assert done.exit_code == 0, done.output
+    assert ours() == before
+    assert record.load(out).about.versions["postgres"].startswith("17.")
+    expected = json.loads(EXPECTED.read_text())["B2, all, raw nDCG@10"]
+    found = results(record.load(out), load(toy)).mean("B2")
+    assert found == pytest.approx(expected, abs=TOLERANCE)
+
+
+def test_without_docker_a_container_is_one_sentence(
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    arguments = [f"--dataset={toy}", "--database=testcontainers:some/image", f"--out={tmp_path}"]
+    done = CliRunner().invoke(run_command, arguments)
+    assert isinstance(done.exception, UserError)
+    assert str(done.exception).startswith("No container of some/image could be started: ")
+    assert "Start Docker" in str(done.exception)
+
+
+def test_databases_are_named_as_they_are_known() -> None:
+    done = CliRunner().invoke(run_command, ["--dataset=.", "--out=x", "--database=mine"])
+    assert done.exit_code == 2
+    assert "must be own|env|testcontainers[:IMAGE], not 'mine'" in done.stderr
 
 
 def test_variants_are_named_as_they_are_known() -> None:

@@ -869,6 +869,34 @@ def test_auto_stays_with_a_cdn_that_answers(web: Web, cache: FileCache) -> None:
     assert said == []
 
 
+GREEK = {f"files/abel-{s}-400-normal.woff2": s.encode() for s in ("greek-ext", "greek")}
+GREEK |= {"files/abel-greek-700-normal.woff2": b"bold"}
+
+
+def test_a_family_without_latin_takes_the_subset_it_has(
+    cache: FileCache, registry: Registry
+) -> None:
+    registry.publish("@fontsource/abel", "5.1.0", GREEK)
+    files = by_npm(cache, registry)
+    assert files.fetch(cdn_url()).path.read_bytes() == b"greek"
+    asked = len(registry.web.requests)
+    assert files.fetch(cdn_url()).cached and files.cached(cdn_url()) is not None
+    assert len(registry.web.requests) == asked
+    for lacking in ("latin-900-normal", "cyrillic-400-normal", "latin-400-italic"):
+        with pytest.raises(FontError, match="has no file"):
+            files.fetch(cdn_url(f"abel@latest/{lacking}.ttf"))
+
+
+def test_auto_asks_npm_for_the_subset_where_the_cdn_has_no_latin(
+    web: Web, cache: FileCache, registry: Registry
+) -> None:
+    registry.publish("@fontsource/abel", "5.1.0", GREEK)
+    files = FontFiles(cache, downloader=local(), npm=Npm(env=registry.env), cdn=web.url("/fonts/"))
+    assert files.fetch(web.url(f"/fonts/{CDN_FILE}")).path.read_bytes() == b"greek"
+    with pytest.raises(FontError, match="404"):
+        files.fetch(web.url("/fonts/nowhere@latest/latin-400-normal.ttf"))
+
+
 def test_other_hosts_are_never_answered_from_npm(web: Web, cache: FileCache) -> None:
     web.pages[f"/{CDN_FILE}"] = page(FONT)
     files = FontFiles(cache, mode="npm", downloader=local(), npm=Npm(env={"PATH": ""}))

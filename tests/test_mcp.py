@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 pytest.importorskip("mcp", reason="needs the extra serve: pip install -e '.[test]'")
 
@@ -26,6 +27,7 @@ from indexer.fontfile import open_font
 from indexer.functions import match
 from indexer.sheet.render import render_sheet
 from tests.fix_mcp import COMMAND, Assistant, converse, environment
+from tests.fix_pictures import letters
 from tests.fix_service import fill
 from tests.fix_visitors import hide
 
@@ -154,10 +156,13 @@ def test_sheets_come_as_pictures(filled: Database, tmp_path: Path) -> None:
 
 
 def test_mistakes_get_a_sentence_and_the_session_goes_on(filled: Database, tmp_path: Path) -> None:
-    picture = tmp_path / "letters.png"
-    picture.write_bytes(render_sheet(open_font((tmp_path / "fonts" / "0.ttf").read_bytes())))
+    blank, picture = tmp_path / "blank.png", tmp_path / "letters.png"
+    Image.new("L", (300, 200), 255).save(blank)
+    picture.write_bytes(letters(weight=0.2))
 
     async def conversation(assistant: Assistant) -> None:
+        found = await assistant.ask("search_fonts", image_file=str(picture))
+        assert "black" in [seen["word"] for seen in found["seen"]]
         said = await assistant.refused("search_fonts", query="bold", filter={"colour": "red"})
         assert said.startswith("filter has an unknown key: colour.")
         said = await assistant.refused("search_fonts", filter={"traits": {"height": {"gte": 1}}})
@@ -172,7 +177,7 @@ def test_mistakes_get_a_sentence_and_the_session_goes_on(filled: Database, tmp_p
         assert said.startswith("search_fonts has no argument 'limit'. It has query, image_file, ")
         assert "Unknown tool" in await assistant.refused("delete_fonts", font="Family 0")
         for file, why in (
-            (picture, "measured-traits reads no pictures"),
+            (blank, "No letters were found in the picture"),
             (tmp_path / "fonts" / "0.ttf", "none of these formats"),
             (tmp_path / "nowhere.png", "There is no file"),
             (Path("/dev/zero"), "There is no file"),

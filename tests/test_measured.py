@@ -270,11 +270,11 @@ def test_words_that_say_nothing_are_told_with_known_ones_near_them() -> None:
     assert not {"a", "font", "with", "and", "for", "me"} & unknown.keys()
 
 
-def test_a_picture_is_refused_with_what_reads_it() -> None:
+def test_a_picture_that_cannot_be_read_is_refused_beside_one_that_can() -> None:
     good, refused = MEASURED.embed_queries([Query(text="bold"), Query(text="bold", image=b"PNG")])
     assert not isinstance(good, UserError)
     assert isinstance(refused, UserError)
-    assert "reads no pictures. Qwen3-VL-Embedding does" in str(refused)
+    assert "The picture cannot be read" in str(refused)
 
 
 def test_the_model_is_told_by_the_lexicon() -> None:

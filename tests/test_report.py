@@ -71,7 +71,7 @@ def about(dataset: Dataset, **others: object) -> AboutRun:
         functions={"public.match_fonts_hybrid": "f" * 64},
         schema_revision="0005",
         code="c" * 40 + "+",
-        versions={"python": "3.11"},
+        versions={"python": "3.11", "postgres": "17.6", "pgvector": "0.8.1"},
         parameters={
             "variants": ["A", "B2", "C"], "alphas": [0.5], "depth": 200, "words": 0.0,
             "normalization": "raw", "split": None, "fonts": 3,
@@ -132,18 +132,39 @@ def test_the_verdict_follows_the_numbers() -> None:
     def verdict(ranks: Ranks) -> str:
         return markdown(made(ranks)[0]).splitlines()[2]
 
-    leg = "the best single leg, A: nDCG@10"
-    assert verdict(WINS) == f"**Fusion (C) beats {leg} 1.000 against .631, +.369, p = .001.**"
-    assert verdict(LOSES) == f"**Fusion (C) loses to {leg} .500 against .631, −.131, p = .001.**"
-    undecided = verdict(MIXED)
-    assert undecided.startswith(
-        f"**Fusion (C) is neither significantly better nor worse than {leg} .750 against .631, +.119 ["
+    text, fused = "text alone (A)", "text and sight fused (C)"
+    assert verdict(WINS) == (
+        f"**Text and sight fused (C) won, beyond chance: nDCG@10 1.000 against .631 of {text}, +.369, p = .001.**"
     )
+    assert verdict(LOSES) == (
+        f"**Text alone (A) won, beyond chance: nDCG@10 .631 against .500 of {fused}, +.131, p = .001.**"
+    )
+    unsure = f"**Nobody won beyond chance: {fused} has nDCG@10 .750, {text} .631; +.119 ["
+    assert verdict(MIXED).startswith(unsure)
+    assert verdict(MIXED).endswith(", which may be luck.**")
     same = {**WINS, "C@0.50": [2] * 12}
-    assert verdict(same) == f"**Fusion (C) equals {leg} .631 against .631, .000, p = 1.**"
-    alone = "**The best single leg is A (text alone); no fusion was ranked.**"
-    assert verdict({"A": [1, 2], "B1": [2, 2]}) == alone
+    assert (
+        verdict(same) == f"**Nobody won: on every query {fused} is equal to {text}, nDCG@10 .631.**"
+    )
+    alone = "The sheet alone (B1) won, beyond chance: nDCG@10 1.000 against .500 of text alone (A)"
+    assert alone in verdict({"A": [3] * 12, "B1": [1] * 12})
+    assert verdict({"B1": [1, 1]}) == "**Only the sheet alone (B1) was ranked: nDCG@10 1.000.**"
     assert "No single leg was ranked" in verdict({"RRF": [1, 2]})
+
+
+def test_the_verdict_says_what_text_alone_is_worth_where_others_lead() -> None:
+    ahead = {"A": [3] * 12, "B2": [2] * 12, "C@0.50": [2] * 12}
+    assert "Text alone (A) is behind, beyond chance: .500, p = .001.**" in markdown(made(ahead)[0])
+    near = {**ahead, "A": [2] * 11 + [3]}
+    assert "Text alone (A), .620, is not worse beyond chance.**" in markdown(made(near)[0])
+
+
+def test_the_page_shows_sheets_before_tables_and_names_each_cell() -> None:
+    text = shown_page(made({**LOSES, "A": [1, *[2] * 11]}))
+    assert text.index('<section id="queries">') < text.index("<table>")
+    body = text[text.index("<tbody>") :]
+    assert body.count("<td>") == 0  # on a narrow screen no row of headings stands above them
+    assert 'data-label="nDCG@10"' in body and 'data-label="difference"' in body
 
 
 def test_other_fusions_are_held_against_the_best_leg_too() -> None:
@@ -164,7 +185,7 @@ def test_how_sure_the_best_leg_is_stands_beside_it() -> None:
 def test_too_few_queries_are_said_to_be_too_few() -> None:
     text = markdown(made({name: ranks[:5] for name, ranks in WINS.items()})[0])
     assert "- 5 queries are too few: in 3 comparisons not even a difference" in text
-    assert "is neither significantly better nor worse" in text
+    assert "Nobody won beyond chance" in text
     assert "12 queries are too few" not in markdown(made(WINS)[0])
 
 

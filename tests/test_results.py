@@ -121,6 +121,20 @@ def test_every_pair_is_compared_and_corrected_for() -> None:
     assert comparisons[2].p_adjusted == 1.0
 
 
+def test_how_many_were_judged_is_not_told_of_queries_whose_labels_are_assumed() -> None:
+    known = dataset()
+    some = replace(
+        known,
+        queries=[replace(q, assumed=q.query_class == "structure") for q in known.queries],
+    )
+    found = results(zoo_run(), some)
+    assert "Judged@10" not in found.estimates("A", "structure").raw
+    assert found.estimates("A").raw["Judged@10"] == found.estimates("A", "mood").raw["Judged@10"]
+    lines = [line for line in str(found).splitlines() if line.startswith("| A, structure |")]
+    assert [" assumed " in line for line in lines] == [True]
+    assert found.values("A") == results(zoo_run(), known).values("A")
+
+
 def test_fonts_that_the_dataset_does_not_have_are_unjudged() -> None:
     others = [f"{record.FOREIGN}{n}" for n in range(12)]
     asked = dataset(["serif"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +27,7 @@ from indexer.settings import Settings
 from indexer.spaces import Space
 from tests.fix_cli import runner
 from tests.fix_database import end_connections
+from tests.fix_pictures import letters
 from tests.fix_service import Running
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -133,12 +135,12 @@ def test_spelling_does_not_rank_where_only_looks_shall_count(filled: Database) -
         assert fonts.search("Family 3 xyzzy", alpha=0)[0].name == "Family 3"
 
 
-def test_a_picture_that_nothing_here_reads_is_refused(filled: Database) -> None:
+def test_a_picture_that_cannot_be_read_is_refused(filled: Database) -> None:
     with Fonts(filled.conninfo) as fonts:
         for query in (None, QUERY):
-            with pytest.raises(UserError, match=r"measured-traits reads no pictures.*Qwen3-VL"):
+            with pytest.raises(UserError, match="The picture cannot be read"):
                 fonts.search(query, image=b"png")
-        with pytest.raises(UserError, match="reads no pictures"):
+        with pytest.raises(UserError, match="cannot be read"):
             fonts.embed(QUERY, image=b"png")
 
 
@@ -192,7 +194,7 @@ def test_indexer_embed_prints_the_vector_that_the_service_gives(
     assert np.array_equal(np.float32(printed), MeasuredTraits().embed_query(QUERY))
     (tmp_path / "letters.png").write_bytes(b"png")
     said = indexer("embed", QUERY, "--image", "letters.png", expect=1).stderr
-    assert "measured-traits reads no pictures" in said
+    assert "The picture cannot be read" in said
     assert "nothing to embed" in indexer("embed", expect=1).stderr
 
 
@@ -200,5 +202,10 @@ def test_indexer_search_takes_a_picture(filled: Database, tmp_path: Path) -> Non
     indexer = runner(tmp_path, DATABASE_URL=filled.conninfo)
     (tmp_path / "letters.png").write_bytes(b"png")
     said = indexer("search", "--image", "letters.png", expect=1).stderr
-    assert "measured-traits reads no pictures" in said
+    assert "The picture cannot be read: it is damaged" in said
+    (tmp_path / "letters.png").write_bytes(letters(weight=0.2))
+    found = indexer("search", "--image", "letters.png")
+    assert "Read of the picture: " in found.stderr
+    assert re.search(r"black \(0\.\d\d\)", found.stderr)
+    assert "Family " in found.stdout
     assert "does not exist" in indexer("search", "--image", "no.png", expect=2).stderr

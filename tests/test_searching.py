@@ -232,7 +232,7 @@ def test_an_embedder_that_dies_costs_its_leg_until_it_is_back(three: Database) -
         held.down = False
         found = SearchAnswer.model_validate(await answer(service, SERIF))
         assert found.legs.vl.asked
-        with pytest.raises(UserError, match="reads no pictures") as unread:
+        with pytest.raises(UserError, match="cannot be read") as unread:
             await answer(service, PICTURE)
         assert refusal_of(unread.value).status == 422
 

@@ -27,6 +27,7 @@ from psycopg import conninfo
 
 from indexer.database.connect import Database
 from tests.fix_database import create_database
+from tests.fix_pictures import letters
 from tests.fix_postgrest import NpmPackages
 from tests.fix_service import KEY, Running, fill, service_on
 
@@ -400,33 +401,35 @@ def test_the_panel_tells_what_is_behind_an_answer(visit: Open) -> None:
 
 @pytest.mark.slow
 def test_where_pictures_are_not_read_the_page_says_who_would(visit: Open) -> None:
-    page = visit()
+    def reads_none(asked: Route) -> None:
+        panel = asked.fetch().json()
+        asked.fulfill(json=panel | {"embedder": panel["embedder"] | {"reads_images": False}})
+
+    page = visit(ready=lambda page: page.route("**/panel", reads_none))
     expect(page.locator("#picture")).to_contain_text("Qwen3-VL")
     assert page.locator("#picture input").count() == 0
 
 
 @pytest.mark.slow
-def test_a_picture_is_sent_where_the_embedder_reads_them(visit: Open) -> None:
+def test_a_picture_is_searched_by_and_the_page_tells_what_was_read_of_it(visit: Open) -> None:
     drawn = io.BytesIO()
-    Image.new("RGB", (2000, 500), "white").save(drawn, "PNG")
+    with Image.open(io.BytesIO(letters(weight=0.2))) as image:
+        image.resize((2048, 512)).save(drawn, "PNG")
     sent: list[dict[str, Any]] = []
-
-    def reads(asked: Route) -> None:
-        panel = asked.fetch().json()
-        asked.fulfill(json=panel | {"embedder": panel["embedder"] | {"reads_images": True}})
 
     def taken(asked: Route) -> None:
         body = asked.request.post_data_json
         if "image" in body:
             sent.append(body)
-            body = {"limit": body["limit"]}  # this service's embedder does not look
-        asked.continue_(post_data=json.dumps(body))
+        asked.continue_()
 
-    page = visit(ready=lambda page: (page.route("**/panel", reads), page.route("**/search", taken)))
+    page = visit(ready=lambda page: page.route("**/search", taken))
     page.locator("#picture input").set_input_files(
         {"name": "letters.png", "mimeType": "image/png", "buffer": drawn.getvalue()}
     )
     expect(page.locator("#found > .rows .row")).to_have_count(FONTS)
+    expect(page.locator("#said")).to_contain_text("read of the picture")
+    assert re.search(r"sans serif \.\d\d", page.locator("#said").inner_text())
     (body,) = sent
     assert "query" not in body
     kind, _, data = body["image"].partition(",")

@@ -6,6 +6,7 @@ import click
 
 from eval.cli.bench import bench_group, plan_command
 from eval.cli.build import build_group
+from eval.cli.pictures import pictures_group
 from eval.cli.words import words_group
 from indexer.cli.commands import Commands, set_up
 
@@ -22,7 +23,7 @@ def main() -> None:
     set_up()
 
 
-for command in (build_group, words_group, bench_group, plan_command):
+for command in (build_group, pictures_group, words_group, bench_group, plan_command):
     main.add_command(command)
 try:
     from eval.cli.apply import apply_command

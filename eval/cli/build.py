@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ParamSpec
 
@@ -15,6 +16,7 @@ from eval.datasets.dataset import AboutDataset, Font, Judgments, Query, Split, r
 from eval.datasets.google import build_google
 from eval.datasets.importers import (
     exhaustive,
+    pooled,
     read_fonts,
     read_judgments,
     read_labels,
@@ -24,6 +26,7 @@ from eval.datasets.importers import (
 from eval.datasets.measured import build_measured, measure_families
 from eval.datasets.tags import build_tags
 from eval.datasets.toy import build_toy
+from eval.pictures.dataset import build_pictures
 from indexer.catalog.directory import font_processes, read_directory
 from indexer.errors import UserError
 from indexer.fetch.files import FontFiles
@@ -33,6 +36,12 @@ from indexer.settings import Settings
 from indexer.terminal import notice
 
 P = ParamSpec("P")
+
+NOT_EXHAUSTIVE = (
+    "Of {} queries only relevant fonts are known, and nobody's word is taken for the others (--exhaustive): "
+    "condensed to judged pairs, nothing but relevant fonts is left of their rankings, so read their raw "
+    "scores alone."
+)
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 OUT = click.option(
@@ -180,14 +189,39 @@ def build_measured_command(fonts: Path | None, out: Path, families: int, collaps
     return build_measured(chosen, traits, made_by=made_by, collapsed=collapsed)
 
 
+@build_group.command("pictures")
+@OUT
+@FAMILIES
+@_made
+def build_pictures_command(out: Path, families: int) -> Built:
+    """Families of Google Fonts, and pictures of words set in them, that are to find their family.
+
+    Three pictures of each family, in manners that take turns: small, grey, noisy, turned … A model that
+    reads pictures ranks them: the offline one, or Qwen3-VL. The split test is of families that did not
+    teach the offline one.
+
+    \b
+    Example:  python -m eval build pictures --families 400 --out datasets/pictures
+              python -m eval run --dataset datasets/pictures --variants B2 --split test --out runs/pictures
+    """
+    files = FontFiles.from_settings(Settings(), notice=notice)
+    chosen, origin = google_families(files, families)
+    made_by = f"python -m eval build pictures --families {families}, from {origin}"
+    return build_pictures(chosen, files, out, made_by=made_by)
+
+
 @build_group.command("import")
 @click.option("--fonts", required=True, type=FILE, help="corpus.*.json: a list of fonts.")
 @click.option("--queries", required=True, type=FILE, help="queries.*.json: id, text and class.")
 @click.option("--labels", type=FILE, help="labels.*.json: query id to names, or to name and grade.")
-@click.option("--judgments", type=FILE, help='Instead: a judge\'s file, {"judgments": …}.')
+@click.option(
+    "--judgments", type=FILE,
+    help='A judge\'s file, {"judgments": …}: the pairs that were looked at. With --labels, they count for '
+    "the queries that have any, and labels for the others.",
+)  # fmt: skip
 @click.option(
     "--exhaustive", "whole", is_flag=True,
-    help="Who labelled looked at all fonts: those that are not named are not relevant.",
+    help="Who labelled looked at all fonts: those that --labels does not name are not relevant.",
 )  # fmt: skip
 @click.option("--name", default="imported", show_default=True)
 @click.option("--description", default="Imported; see made_by.", help="What labels are worth.")
@@ -219,21 +253,36 @@ def build_import_command(
     \b
     Example:  python -m eval build import --fonts corpus.200.json --queries queries.json
                 --labels labels.json --exhaustive --license CC0-1.0 --out datasets/imported
+              python -m eval build import --fonts corpus.json --queries queries.json --labels labels.json
+                --judgments pool.json --license CC0-1.0 --out datasets/pooled
     """
-    judged = labels or judgments
-    if judged is None or (labels and judgments):
-        raise click.UsageError("Give either --labels or --judgments.")
+    if not (labels or judgments):
+        raise click.UsageError("Give --labels, --judgments or both.")
+    if whole and not labels:
+        raise click.UsageError("--exhaustive is said of --labels, which are not given.")
     corpus, asked = read_fonts(fonts, source=source), read_queries(queries)
-    grades = read_labels(judged) if labels else read_judgments(judged)
-    _refuse_strangers(corpus, asked, grades, judged)
+    named = read_labels(labels) if labels else {}
+    pairs = read_judgments(judgments) if judgments else {}
+    for path, grades in ((labels, named), (judgments, pairs)):
+        if path:
+            _refuse_strangers(corpus, asked, grades, path)
+    if both := named.keys() & pairs.keys():
+        notice(f"{len(both)} queries have labels and judged pairs: the pairs count.")
+    labelled = named.keys() - pairs.keys()
     if whole:
-        grades = exhaustive(grades, [font.id for font in corpus])
+        named = exhaustive(named, [font.id for font in corpus])
+        asked = tuple(replace(query, assumed=query.id in labelled) for query in asked)
+    elif labelled:
+        notice(NOT_EXHAUSTIVE.format(len(labelled)))
+        description += "\n\n" + NOT_EXHAUSTIVE.format(len(labelled))
+    grades = pooled(named, pairs)
+    sources = ", ".join(path.name for path in (fonts, queries, labels, judgments) if path)
     about = AboutDataset(
         name=name,
         version="1",
         description=description,
         license=license_,
-        made_by=f"python -m eval build import, from {fonts.name}, {queries.name}, {judged.name}",
+        made_by=f"python -m eval build import, from {sources}",
         ground_truth_tags=truth_tags,
     )
     return assemble(about, corpus, asked, grades, collapsed=collapsed)

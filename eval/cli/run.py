@@ -12,7 +12,8 @@ import click
 from tqdm import tqdm
 
 from eval.cli.options import FOLDER, SPLIT
-from eval.datasets.dataset import Query, load
+from eval.datasets.dataset import Dataset, Query, load
+from eval.runs.containers import IMAGE, TESTCONTAINERS, container_database
 from eval.runs.corpus import Tools, own_database, own_folder
 from eval.runs.evaluate import RunOptions, evaluate
 from eval.runs.record import VARIANTS, Variant
@@ -31,6 +32,7 @@ from indexer.settings import Settings
 from indexer.terminal import notice, progress_bar
 
 OFFLINE_TEXT = "hashed-ngrams"
+OWN, ENV = "own", "env"  # databases; the third is TESTCONTAINERS
 
 
 def _variants(ctx: click.Context, param: click.Parameter, value: str) -> tuple[Variant, ...]:
@@ -38,6 +40,12 @@ def _variants(ctx: click.Context, param: click.Parameter, value: str) -> tuple[V
     if not named or named - set(VARIANTS):
         raise click.BadParameter(f"it must be some of {','.join(VARIANTS)}, not {value!r}.")
     return tuple(variant for variant in VARIANTS if variant in named)
+
+
+def _place(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    if value in (OWN, ENV) or value.partition(":")[0] == TESTCONTAINERS:
+        return value
+    raise click.BadParameter(f"it must be {param.metavar}, not {value[:100]!r}.")
 
 
 @click.command("run")
@@ -78,9 +86,12 @@ def _variants(ctx: click.Context, param: click.Parameter, value: str) -> tuple[V
 )
 @click.option("--fresh", is_flag=True, help="Drop the run that stands in --out.")
 @click.option(
-    "--database-url-from-env", "elsewhere", is_flag=True,
-    help="Rank in the database of DATABASE_URL, by the vectors that serve there. The fonts must be there; "
-    "nothing is imported, and only B1's vectors are embedded, beside the serving ones.",
+    "--database", "place", callback=_place, default=OWN, show_default=True,
+    metavar=f"{OWN}|{ENV}|{TESTCONTAINERS}[:IMAGE]",
+    help=f"Where to rank. {OWN}: an embedded Postgres that keeps the fonts' vectors. {ENV}: the database of "
+    "DATABASE_URL, by the vectors that serve there; the fonts must be there, nothing is imported, and only "
+    f"B1's vectors are embedded, alongside the serving ones. {TESTCONTAINERS}: a container of {IMAGE} or of "
+    "another image, which needs Docker and is removed in the end.",
 )  # fmt: skip
 def run_command(
     folder: Path,
@@ -89,22 +100,24 @@ def run_command(
     vl: VLOptions,
     processes: int | None,
     fresh: bool,
-    elsewhere: bool,
+    place: str,
     **plan: Any,
 ) -> None:
     """Rank every query of a dataset in every way, in Postgres, and say what the rankings are worth.
 
-    By default in an embedded Postgres of the evaluation's own, one for each dataset, which keeps its
-    vectors: a second run embeds nothing. Without options both embedders are the offline ones
+    By default in an embedded Postgres of the evaluation's own, one for each set of fonts, which keeps
+    their vectors: a second run embeds nothing. --database chooses another.
+    Without options both embedders are the offline ones
     (hashed-ngrams, measured-traits), whatever the environment says. An interrupted run goes on when
     the command is given again.
 
     \b
     Example:  python -m eval run --dataset toy --out runs/toy
               python -m eval run --dataset toy --variants A,B2,C --vl-embedder 2b --out runs/2b
+              python -m eval run --dataset toy --database testcontainers --out runs/pg17
     """
     settings, dataset, wanted = Settings(), load(folder), RunOptions(**plan)
-    if not elsewhere:
+    if place != ENV:
         settings = settings.model_copy(update={"database_url": None})
     files = FontFiles.from_settings(settings, notice=notice, folders=[folder])
     tools = Tools(
@@ -114,13 +127,11 @@ def run_command(
         say=notice,
     )
     with ExitStack() as stack:
-        if elsewhere:
+        if place == ENV:
             connection = stack.enter_context(_configured(settings, text_embedder, vl))
             singles = served_singles(connection, wanted.singles, settings)
         else:
-            place = own_folder(settings.data_dir, dataset)
-            notice(f"Using an embedded Postgres in {place}.")
-            connection = stack.enter_context(own_database(place))
+            connection = stack.enter_context(_empty(place, settings, dataset))
             text, sheets = _embedders(settings, text_embedder, vl)
             singles = own_singles(wanted.singles, text=text, sheets=sheets)
         for embedder in {
@@ -128,7 +139,7 @@ def run_command(
         }.values():
             stack.callback(embedder.close)
         try:
-            if elsewhere:
+            if place == ENV:
                 prepare_served(connection, dataset, singles, tools)
             else:
                 prepare_own(connection, dataset, folder, singles, tools)
@@ -147,11 +158,20 @@ def run_command(
     click.echo(results(done, dataset))
 
 
+def _empty(place: str, settings: Settings, dataset: Dataset) -> AbstractContextManager[Connection]:
+    """A database of the evaluation's own: one that it keeps, or a container's."""
+    if place != OWN:
+        return container_database(place.partition(":")[2] or IMAGE, notice)
+    folder = own_folder(settings.data_dir, dataset)
+    notice(f"Using an embedded Postgres in {folder}.")
+    return own_database(folder)
+
+
 def _configured(
     settings: Settings, text_embedder: str, vl: VLOptions
 ) -> AbstractContextManager[Connection]:
     if settings.database_url is None:
-        raise UserError("Set DATABASE_URL, or leave out --database-url-from-env.")
+        raise UserError(f"Set DATABASE_URL, or leave out --database {ENV}.")
     if vl != NO_OPTIONS or text_embedder != OFFLINE_TEXT:
         raise UserError("In a database of yours, the serving vectors say what embeds queries.")
     return opened(settings, notice)

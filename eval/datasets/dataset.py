@@ -87,8 +87,12 @@ class Query:
     text: Text
     query_class: Annotated[Line, Field(alias="class")]
     """What kind of thing is asked for, such as "structure" or "mood": classes are reported apart."""
+    image: Line | None = None
+    """A picture inside the dataset's folder, which is asked by instead of the text: that says what it shows."""
     split: Split | None = None
     """dev: what fails may be looked at and improved. test: kept for the report."""
+    assumed: bool = False
+    """That fonts which nobody named are not relevant was assumed: how many were judged is not known."""
 
 
 @with_config(FORMAT)
@@ -113,6 +117,11 @@ class Dataset:
     def hash(self) -> str:
         """SHA-256 of the whole content, in hex; the order of lines does not count."""
         return hashlib.sha256(json.dumps(_texts(self), sort_keys=True).encode()).hexdigest()
+
+    @cached_property
+    def corpus_hash(self) -> str:
+        """SHA-256 of the fonts alone, in hex: what is embedded does not depend on queries or labels."""
+        return hashlib.sha256(_texts(self)[CORPUS].encode()).hexdigest()
 
 
 Record = TypeVar("Record")
@@ -313,5 +322,9 @@ def _texts(dataset: Dataset) -> dict[str, str]:
 
 def _json(record: object, indent: int | None = None) -> str:
     value = ADAPTERS[type(record)].dump_python(record, mode="json", by_alias=True, warnings=False)
+    if value.get("image", ...) is None:  # a query of words, as before there were others: one hash
+        del value["image"]
+    if value.get("assumed") is False:  # datasets without it keep their bytes and their hash
+        del value["assumed"]
     # sorted keys, so that the weights of files have one order
     return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=indent) + "\n"

@@ -131,6 +131,11 @@ def read_tags(path: Path) -> Tags:
     return {family: dict.fromkeys(tags, PLAIN_WEIGHT) for family, tags in _read(path, TAGS).items()}
 
 
+def pooled(labels: Judgments, judged: Judgments) -> Judgments:
+    """The judged pairs of each query that has any, and the labels of the others."""
+    return {**labels, **judged}
+
+
 def exhaustive(judgments: Judgments, fonts: Iterable[str]) -> Judgments:
     """Judgments by a rule or a person that looked at all these fonts: who is not named has grade 0.
 

@@ -21,6 +21,14 @@ NAMES = {
     "RRF": "A and B2 fused by their ranks",
 }
 
+CALLED = {  # in the headline, for who has not read what the letters stand for
+    "A": "Text alone",
+    "B1": "The sheet alone",
+    "B2": "The sheet with a short text",
+    "C": "Text and sight fused",
+    "RRF": "Text and sight fused by ranks",
+}
+
 # what a reader of the numbers has to know
 ON_TESTS = (
     f'"Significant" is below .05 in a paired randomisation test on {MAIN}, corrected by Holm for all '
@@ -36,6 +44,10 @@ ON_IN_SAMPLE = (
     "The in-sample alpha was chosen on the very queries that it is scored on, and is flattered."
 )
 ON_CEILING = '"At most": some queries have more relevant fonts than are looked at, so that recall cannot reach 1.'
+ON_ASSUMED = (
+    "Assumed: that fonts which nobody named are not relevant. Of how many anybody looked at, Judged@10, "
+    "such queries say nothing."
+)
 ON_LEG = "The best single leg is picked in hindsight, which favours it somewhat in comparisons with fusions."
 ON_UNANSWERED = "A query that one leg could not embed is ranked by the other at every alpha."
 ON_CHANGES = "The code had changes that this commit lacks: the numbers may not come back exactly."
@@ -47,18 +59,46 @@ ALONE = {
 
 
 def headline(scope: Scope) -> str:
-    """One sentence: does fusion beat the best single leg?"""
-    leg, fusion = scope.best_single, scope.fusion
+    """Who won, and whether that is beyond chance: fusion against the best single leg.
+
+    Where no fusion was ranked, the best single leg against the next.
+    """
+    leg = scope.best_single
     if leg is None:
         return "No single leg was ranked, so there is nothing to hold fusion against."
-    if fusion is None:
-        return f"The best single leg is {_named(leg)}; no fusion was ranked."
-    found = scope.compared(fusion, leg)
-    ours, theirs = number(scope.main(fusion).mean), number(scope.main(leg).mean)
-    return (
-        f"Fusion ({fusion}) {_verb(found)} the best single leg, {leg}: "
-        f"{MAIN} {ours} against {theirs}, {_by(found)}."
-    )
+    legs = sorted(scope.singles, key=lambda name: scope.main(name).mean, reverse=True)
+    other = scope.fusion or next((name for name in legs if name != leg), None)
+    if other is None:
+        return f"Only {_in_line(_called(leg))} was ranked: {MAIN} {estimate(scope.main(leg))}."
+    first, second = (other, leg) if scope.fusion else (leg, other)
+    found = scope.compared(first, second)
+    if found.difference.mean < 0:
+        first, second = second, first
+        found = scope.compared(first, second)
+    ours, theirs = number(scope.main(first).mean), number(scope.main(second).mean)
+    winner, loser = _called(first), _in_line(_called(second))
+    if _is_equal(found):
+        said = f"Nobody won: on every query {_in_line(winner)} is equal to {loser}, {MAIN} {ours}."
+    elif is_significant(found):
+        said = (
+            f"{winner} won, beyond chance: {MAIN} {ours} against {theirs} of {loser}, {_by(found)}."
+        )
+    else:
+        said = (
+            f"Nobody won beyond chance: {_in_line(winner)} has {MAIN} {ours}, {loser} {theirs}; "
+            f"{_by(found)}, which may be luck."
+        )
+    return f"{said} {_text_alone(scope, first, second)}".rstrip()
+
+
+def _text_alone(scope: Scope, first: str, second: str) -> str:
+    """What sight is worth, where the two that the headline is about do not say it."""
+    if "A" not in scope.rows or "A" in (first, second):
+        return ""
+    found, score = scope.compared(first, "A"), number(scope.main("A").mean)
+    if not is_significant(found):
+        return f"{_called('A')}, {score}, is not worse beyond chance."
+    return f"{_called('A')} is behind, beyond chance: {score}, {_p(found)}."
 
 
 def in_short(scope: Scope) -> str:
@@ -173,6 +213,14 @@ def _by(found: Comparison) -> str:
 def _p(found: Comparison) -> str:
     value = p_value(found.p_adjusted)
     return f"p {value}" if value.startswith("<") else f"p = {value}"
+
+
+def _called(variant: str) -> str:
+    return f"{CALLED[variant]} ({variant})"
+
+
+def _in_line(sentence: str) -> str:
+    return sentence[0].lower() + sentence[1:]
 
 
 def _named(variant: str) -> str:

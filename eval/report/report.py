@@ -20,7 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from eval.report import answer
 from eval.report.figures import FILTERS, counted
 from eval.runs.record import AboutRun
-from eval.scores.results import MAIN, METRICS, Results
+from eval.scores.results import ASSUMED, MAIN, METRICS, Results
 from eval.scores.scope import Scope, scope_of
 from eval.scores.statistics import SAME
 from indexer.choose import OFFLINE
@@ -64,6 +64,10 @@ class Report:
         return (self.results.run.about.code or "").endswith("+")
 
     @property
+    def has_assumed(self) -> bool:
+        return any(query.assumed for query in self.results.dataset.queries)
+
+    @property
     def scopes(self) -> Sequence[Scope]:
         return [self.whole, *self.classes]
 
@@ -103,7 +107,8 @@ class Report:
             "Embedders": "; ".join(
                 f"{leg} {space['identity']['model']['name']}" for leg, space in about.spaces.items()
             ),
-            "Ranked": _time(about.finished_at),
+            "Ranked": f"{_time(about.finished_at)}, on Postgres {about.versions['postgres']} "
+            f"with pgvector {about.versions['pgvector']}",
         }
         if split := results.judging.split or about.parameters["split"]:
             facts["Queries"] += f" (the {split} half)"
@@ -210,6 +215,7 @@ def context(found: Report) -> dict[str, Any]:
         "report": found,
         "main": MAIN,
         "metrics": METRICS,
+        "assumed": ASSUMED,
         "names": answer.NAMES,
         "answer": answer,
         "losses_shown": MAX_LOSSES,

@@ -14,7 +14,7 @@ from urllib.parse import urldefrag
 
 from psycopg import sql
 
-from eval.datasets.dataset import Dataset, Font, refusal, refuse_leaked_tags
+from eval.datasets.dataset import Dataset, refusal, refuse_leaked_tags
 from eval.runs.record import Variant
 from indexer import spaces
 from indexer.activate import activate
@@ -63,8 +63,8 @@ class Tools:
 
 
 def own_folder(data_dir: Path, dataset: Dataset) -> Path:
-    """Where the evaluation keeps its Postgres for a dataset. May be deleted at any time."""
-    return data_dir / "eval" / dataset.hash[:16]
+    """Where the evaluation keeps its Postgres for a dataset's fonts. May be deleted at any time."""
+    return data_dir / "eval" / dataset.corpus_hash[:16]
 
 
 @contextmanager
@@ -76,7 +76,7 @@ def own_database(place: Path) -> Iterator[Connection]:
         with database.open() as connection:
             if connection.execute(LOCK).fetchone() != (True,):
                 raise UserError(
-                    "Another run is at work on this dataset: it decides which vectors serve."
+                    "Another run is at work on these fonts: it decides which vectors serve."
                 )
             yield connection
     finally:
@@ -104,7 +104,7 @@ def families(dataset: Dataset, folder: Path) -> list[Family]:
             description=font.description,
             license=font.license,
             source=font.source,
-            files={weight: _address(place, font, folder) for weight, place in font.files.items()},
+            files={weight: _address(place, folder) for weight, place in font.files.items()},
         )
         for font in dataset.fonts
     ]
@@ -192,11 +192,16 @@ def _names(dataset: Dataset) -> list[str]:
     return [font.name for font in dataset.fonts]
 
 
-def _address(place: str, font: Font, folder: Path) -> str:
+def _address(place: str, folder: Path) -> str:
     if "://" in place:
         return place
     path, fragment = urldefrag(place)
-    file = (folder / path).resolve()
+    return inside(folder, path).as_uri() + (f"#{fragment}" if fragment else "")
+
+
+def inside(folder: Path, place: str) -> Path:
+    """A file of a dataset's folder. Raises UserError for a path that leads out of it."""
+    file = (folder / place).resolve()
     if not file.is_relative_to(folder.resolve()):
-        raise UserError(f"The file {place!r} of {font.id!r} is not inside {folder}.")
-    return file.as_uri() + (f"#{fragment}" if fragment else "")
+        raise UserError(f"The file {place[:100]!r} is not inside {folder}.")
+    return file

@@ -22,9 +22,10 @@ from eval.runs import corpus, record
 from eval.runs.ranking import CANDIDATES, RRF_K, EmbeddedQuery, Way, rank, rank_candidate
 from eval.runs.record import ALPHAS, FOREIGN, SINGLES, VARIANTS, AboutRun, Run, Setting, Variant
 from eval.runs.variants import Singles, refuse_switched
-from indexer import choose
+from indexer import choose, legs
 from indexer.database import schema
 from indexer.database.connect import Connection
+from indexer.embed import protocol as embed
 from indexer.embed.protocol import Vector
 from indexer.errors import EmbedderUnavailable, UserError
 from indexer.functions import Normalization
@@ -121,7 +122,7 @@ def evaluate(
         settings = [s for s in plan.settings if query.id not in done.get(s.key, {})]
         if not settings:
             continue
-        asked, unanswered = _embedded(query, singles)
+        asked, unanswered = _embedded(query, folder, singles)
         if unanswered:
             about = replace(about, unanswered=_with(about.unanswered, query, unanswered))
             record.save_about(about, out)
@@ -188,8 +189,12 @@ def describe(
     )
 
 
-def _embedded(query: Query, singles: Singles) -> tuple[EmbeddedQuery, dict[str, str]]:
+def _embedded(query: Query, folder: Path, singles: Singles) -> tuple[EmbeddedQuery, dict[str, str]]:
     """The query's vectors, and why a leg has none."""
+    asked = embed.Query(text=query.text)
+    if query.image is not None:
+        asked = embed.Query(image=corpus.inside(folder, query.image).read_bytes())
+    parts = legs.asked(asked)
     vectors: dict[str, Vector] = {}
     unanswered: dict[str, str] = {}
     for single in singles.values():
@@ -197,13 +202,17 @@ def _embedded(query: Query, singles: Singles) -> tuple[EmbeddedQuery, dict[str, 
         if single.space.leg in vectors or single.space.leg in unanswered:
             continue
         try:
-            vectors[single.space.leg] = single.embedder.embed_query(query.text)
+            if single.space.leg not in parts:
+                raise UserError("A picture says nothing to the text leg.")
+            vectors[single.space.leg] = embed.only(
+                single.embedder.embed_queries([parts[single.space.leg]])
+            )
         except EmbedderUnavailable:
             raise
         except UserError as error:
             unanswered[single.space.leg] = str(error)
     return EmbeddedQuery(
-        words=query.text, text=vectors.get("text"), vl=vectors.get("vl")
+        words=asked.text or "", text=vectors.get("text"), vl=vectors.get("vl")
     ), unanswered
 
 

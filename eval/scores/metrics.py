@@ -9,7 +9,8 @@ A font is relevant to a query when its grade is 1 or more.
   the best order of the judged fonts (Järvelin & Kekäläinen, TOIS 2002; the gain is the grade, not 2^grade - 1).
 - MAP: the precision at the rank of each relevant font, summed, over all relevant fonts. One that the ranking
   does not reach adds 0: compare only rankings that were asked for equally deep.
-- Judged@10: the share of the first ten (of all, where there are fewer) that anybody judged.
+- Judged@10: the share of the first ten (of all, where there are fewer) that anybody judged. Queries whose
+  grades of 0 are assumed have none.
 
 Each is given raw, where an unjudged font counts as not relevant, and condensed, where unjudged fonts are
 taken out of the ranking first. Pooled judgments are unfair to a system that finds what nobody looked at; the
@@ -40,7 +41,8 @@ CONDENSED: Mapping[str, Measure] = {
     "nDCG@10": nDCG @ 10,
     "MAP": AP,
 }
-RAW: Mapping[str, Measure] = {**CONDENSED, "Judged@10": Judged @ 10}  # of a condensed list it is 1
+JUDGED = "Judged@10"
+RAW: Mapping[str, Measure] = {**CONDENSED, JUDGED: Judged @ 10}  # of a condensed list it is 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +110,11 @@ def score(queries: Iterable[Query], judgments: Judgments, rankings: Rankings) ->
                 query=query.id,
                 query_class=query.query_class,
                 relevant=sum(grade > 0 for grade in graded[query.id].values()),
-                raw=raw_values[query.id],
+                raw={
+                    metric: value
+                    for metric, value in raw_values[query.id].items()
+                    if metric != JUDGED or not query.assumed
+                },
                 condensed=condensed_values[query.id],
             )
             for query in answerable
@@ -153,6 +159,10 @@ def _means(scores: Sequence[QueryScores]) -> Means:
         raise ValueError("No query has a relevant font, so there is no mean.")
     return Means(
         queries=len(scores),
-        raw={name: fmean(each.raw[name] for each in scores) for name in RAW},
+        raw={
+            name: fmean(values)
+            for name in RAW
+            if (values := [each.raw[name] for each in scores if name in each.raw])
+        },
         condensed={name: fmean(each.condensed[name] for each in scores) for name in CONDENSED},
     )

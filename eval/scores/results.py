@@ -24,6 +24,7 @@ from eval.scores.metrics import CONDENSED, RAW, QueryScores, Rankings, Scores, s
 from eval.scores.statistics import SAME, PairedTest, bootstrap_interval, holm, paired_test
 from indexer.errors import UserError
 
+ASSUMED = "assumed"  # instead of JUDGED, where nobody knows it
 MAIN = "nDCG@10"  # raw: what alpha is chosen by, and what variants are compared on
 
 Reading = Literal["raw", "condensed"]
@@ -58,7 +59,7 @@ class Estimates:
     """A variant over the queries of a class, or over all."""
 
     queries: int
-    raw: Mapping[str, Estimate]  # by metric
+    raw: Mapping[str, Estimate]  # by metric; JUDGED only where it is known
     condensed: Mapping[str, Estimate]
 
 
@@ -205,18 +206,18 @@ def by_query(
     metric: str = MAIN,
     reading: Reading = "raw",
 ) -> dict[str, float]:
-    """A metric by query; of one class, or of all."""
+    """A metric by query, of those that have it; of one class, or of all."""
     found = [each for each in scores.queries if query_class in (None, each.query_class)]
-    return {
-        each.query: (each.raw if reading == "raw" else each.condensed)[metric] for each in found
-    }
+    values = {each.query: each.raw if reading == "raw" else each.condensed for each in found}
+    return {query: every[metric] for query, every in values.items() if metric in every}
 
 
 def estimates_of(scores: Scores, query_class: str | None = None) -> Estimates:
     estimates: dict[Reading, dict[str, Estimate]] = {
         reading: {
-            metric: Estimate.of([*by_query(scores, query_class, metric, reading).values()])
+            metric: Estimate.of([*values.values()])
             for metric in metrics
+            if (values := by_query(scores, query_class, metric, reading))
         }
         for reading, metrics in METRICS.items()
     }
@@ -328,9 +329,10 @@ def _lines(found: Results) -> Iterator[str]:
 def _line(name: str, query_class: str | None, scores: Scores, columns: Iterable[str]) -> str:
     group = f"{name}, {query_class}" if query_class else name
     main = [*by_query(scores, query_class).values()]
-    means = [
-        *(fmean(by_query(scores, query_class, column).values()) for column in columns),
-        fmean(by_query(scores, query_class, MAIN, "condensed").values()),
+    values = [
+        *(by_query(scores, query_class, column).values() for column in columns),
+        by_query(scores, query_class, MAIN, "condensed").values(),
     ]
-    cells = [group, str(len(main)), str(Estimate.of(main)), *(f"{mean:.3f}" for mean in means)]
+    means = [f"{fmean(each):.3f}" if each else ASSUMED for each in values]
+    cells = [group, str(len(main)), str(Estimate.of(main)), *means]
     return f"| {' | '.join(cells)} |"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Literal
 
@@ -89,7 +89,9 @@ class CatalogEntry:
     def to_family(self) -> Family:
         """The row of public.fonts, with file addresses in the product's form."""
         style = "normal" if "normal" in self.styles else "italic"
-        address = f"{CDN}{self.id}@latest/{self.def_subset}"
+        # the default is Latin even of some families that have none
+        lacking = self.def_subset == "latin" and self.subsets and "latin" not in self.subsets
+        address = f"{CDN}{self.id}@latest/{self.subsets[0] if lacking else self.def_subset}"
         return Family(
             name=self.family,
             category=self.category,
@@ -129,6 +131,7 @@ class Listing:
     families: tuple[CatalogEntry, ...]  # ordered by id
     origin: str  # "Fontsource API" or "google-font-metadata 6.0.8 (npm)"
     note: str | None = None  # for the person at the terminal: why another source, what was left out
+    dated: bool = False  # it is of some day, and lacks what is newer
 
 
 def family_id(url: str) -> str | None:
@@ -196,7 +199,7 @@ def _from_npm(files: FontFiles, reason: str | None) -> Listing:
         item | {"unicodeRange": {subset: ranges[n] for subset, n in item["unicodeRange"].items()}}
         for item in extract["items"]
     ]
-    return _listing(items, origin, note)
+    return replace(_listing(items, origin, note), dated=True)
 
 
 def _read_package(files: FontFiles) -> dict[str, list[Any]]:

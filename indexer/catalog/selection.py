@@ -5,65 +5,104 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
-from itertools import chain, zip_longest
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, islice, zip_longest
 
 from indexer.catalog.family import CATEGORIES, Family
-from indexer.catalog.fontsource import CatalogEntry, Source, read_listing
+from indexer.catalog.fontsource import CatalogEntry, Listing, Source, read_listing
 from indexer.catalog.licenses import spdx
 from indexer.errors import FontError, UserError
 from indexer.fetch.files import FontFiles
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    families: Sequence[Family]
+    unknown: Mapping[str, str]  # what was asked for and is nowhere, and why: a sentence each
 
 
 def chosen_families(
     files: FontFiles,
     *,
     limit: int | None,
-    ids: Sequence[str] = (),
+    wanted: Sequence[str] = (),
     categories: Sequence[str] = (),
     source: Source = "auto",
     say: Callable[[str], None],
-) -> list[Family]:
-    """Families with their licenses; `say` is told where the list comes from. Raises as `choose` does."""
+) -> Chosen:
+    """Families with their licenses; `say` is told where the list comes from.
+
+    wanted: ids or names; of none, all. Raises UserError where none of them is known, and as `choose`
+    does.
+    """
     listing = read_listing(files, source=source)
     if listing.note:
         say(listing.note)
-    chosen = choose(listing.families, limit=limit, ids=ids, categories=categories)
+    entries = listing.families
+    unknown: Mapping[str, str] = {}
+    if wanted:
+        entries, unknown = asked_for(wanted, listing, files)
+        if not entries:
+            first = " ".join(f"{word}: {why}" for word, why in islice(unknown.items(), 5))
+            raise UserError(f"None of the families is known. {first}")
+    chosen = choose(entries, limit=limit, categories=categories)
     say(f"{len(chosen)} of {len(listing.families)} families, list: {listing.origin}.")
-    return [entry.to_family() for entry in with_licenses(files, chosen)]
+    families = [entry.to_family() for entry in with_licenses(files, chosen)]
+    return Chosen(families=families, unknown=unknown)
+
+
+def asked_for(
+    wanted: Iterable[str], listing: Listing, files: FontFiles
+) -> tuple[tuple[CatalogEntry, ...], dict[str, str]]:
+    """The families of these ids or names, in any case, and why others are unknown.
+
+    One that a list of some day lacks may be newer: its own npm package describes it.
+    """
+    known = {entry.family.casefold(): entry for entry in listing.families}
+    known |= {entry.id: entry for entry in listing.families}
+    found: dict[str, CatalogEntry] = {}
+    unknown: dict[str, str] = {}
+    unusable: UserError | None = None  # npm, once it is known
+    for word in dict.fromkeys(" ".join(word.split()) for word in wanted):
+        entry = known.get(word.casefold())
+        if entry is None and listing.dated and unusable is None:
+            try:
+                entry = _by_package(files, _as_id(word))
+            except UserError as error:
+                unusable = error
+            except (FontError, ValueError):
+                pass  # it is not there either, and is reported
+        if entry is not None:
+            found[entry.id] = entry
+        else:
+            unknown[word[:100]] = _unknown(word, known, listing, unusable)
+    return tuple(found.values()), unknown
 
 
 def choose(
     entries: Iterable[CatalogEntry],
     *,
     limit: int | None = None,
-    ids: Sequence[str] = (),
     categories: Sequence[str] = (),
 ) -> list[CatalogEntry]:
     """The same choice every time, with an equal share of each category.
 
     The categories take turns, each in an order that is random to the eye but fixed (by hash of the
     id), until the limit is reached; one that runs out leaves its turns to the rest. So a choice of
-    20 is the beginning of a choice of 200. Raises UserError for ids and categories that do not
-    exist, and when nothing is left.
+    20 is the beginning of a choice of 200. Raises UserError for categories that do not exist, and
+    when nothing is left.
     """
     if limit is not None and limit < 1:
         raise UserError(f"The limit is {limit}; it must be 1 or more.")
     known = {entry.id: entry for entry in entries}
-    wanted_ids = _known("id", ids, list(known))
     present = {entry.category for entry in known.values()}
-    ordered = [name for name in CATEGORIES if name in present]
-    ordered += sorted(present.difference(CATEGORIES))
-    wanted = _known("category", categories, ordered)
+    ordered = [*CATEGORIES, *sorted(present.difference(CATEGORIES))]
+    wanted = _known_categories(categories, ordered)
     queues = [
         sorted(
-            (
-                entry
-                for entry in known.values()
-                if entry.category == category and (not wanted_ids or entry.id in wanted_ids)
-            ),
+            (entry for entry in known.values() if entry.category == category),
             key=lambda entry: hashlib.sha256(entry.id.encode()).digest(),
         )
         for category in ordered
@@ -95,16 +134,37 @@ def _with_license(files: FontFiles, entry: CatalogEntry) -> CatalogEntry:
     return replace(entry, license=spdx(written.get("type") if isinstance(written, dict) else None))
 
 
-def _known(what: str, given: Sequence[str], known: Sequence[str]) -> frozenset[str]:
-    wanted = Counter(word.strip().lower() for word in given if word.strip())
-    unknown = [word for word in wanted if word not in known]
-    if unknown:
-        sentences = []
-        for word in unknown[:5]:
-            close = difflib.get_close_matches(word.replace(" ", "-"), known, n=3)
-            hint = f" (did you mean {', '.join(close)}?)" if close else ""
-            sentences.append(f"{word}{hint}")
-        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-        all_known = f" The categories are {', '.join(known)}." if what == "category" else ""
-        raise UserError(f"Unknown {what}: {', '.join(sentences)}{more}.{all_known}")
+def _by_package(files: FontFiles, family_id: str) -> CatalogEntry:
+    """Raises FontError or ValueError where no package describes a Google family of this id."""
+    about = json.loads(files.package_metadata(family_id))
+    if not isinstance(about, dict) or about.get("type") != "google":
+        raise ValueError("the package is of another publisher")
+    return CatalogEntry.from_api(about)
+
+
+def _as_id(name: str) -> str:
+    """As Fontsource makes ids of names: "EB Garamond" is eb-garamond."""
+    return "-".join(re.findall("[a-z0-9]+", name.lower()))
+
+
+def _unknown(
+    word: str, known: Mapping[str, CatalogEntry], listing: Listing, unusable: UserError | None
+) -> str:
+    close = difflib.get_close_matches(word.casefold(), known, n=3)
+    hint = (
+        f"; did you mean {', '.join(dict.fromkeys(known[c].id for c in close))}?" if close else ""
+    )
+    nor = " nor as an npm package of Fontsource's" if listing.dated and unusable is None else ""
+    asked = f" Newer families were not looked for: {unusable}" if unusable else ""
+    return f"no family of this id or name in {listing.origin}{nor}{hint or '.'}{asked}"
+
+
+def _known_categories(given: Sequence[str], known: Sequence[str]) -> frozenset[str]:
+    wanted = {word.strip().lower() for word in given if word.strip()}
+    for word in wanted.difference(known):
+        close = difflib.get_close_matches(word, known, n=1)
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        raise UserError(
+            f"Unknown category: {word[:100]}{hint}. The categories are {', '.join(known)}."
+        )
     return frozenset(wanted)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -18,6 +19,7 @@ from indexer.catalog.selection import chosen_families
 from indexer.cli.commands import DONE_WITH_FAILURES
 from indexer.cli.options import AS_JSON
 from indexer.database.connect import opened
+from indexer.errors import UserError
 from indexer.fetch.files import FontFiles
 from indexer.fetch.folders import FontFolders, remember
 from indexer.settings import Settings
@@ -44,8 +46,13 @@ def import_group() -> None:
     "--limit", type=click.IntRange(min=1), help="So many families, an equal share of each category."
 )
 @click.option(
-    "--ids", metavar="ID,ID", default="", help="Just these families, such as inter,eb-garamond."
-)
+    "--ids", metavar="ID,ID", default="",
+    help='Just these families, by id or name, such as inter,"EB Garamond".',
+)  # fmt: skip
+@click.option(
+    "--ids-file", type=click.File(encoding="utf-8-sig", errors="replace"),
+    help="Just the families of this file, an id or a name on each line; - for standard input.",
+)  # fmt: skip
 @click.option("--category", "categories", multiple=True, help="Just this category; repeatable.")
 @click.option(
     "--list",
@@ -60,6 +67,7 @@ def import_group() -> None:
 def import_fontsource(
     limit: int | None,
     ids: str,
+    ids_file: TextIO | None,
     categories: tuple[str, ...],
     source: Source,
     update: bool,
@@ -67,24 +75,38 @@ def import_fontsource(
 ) -> None:
     """Import families of Google Fonts, as Fontsource lists them.
 
-    The choice is the same every time, and a smaller one is the beginning of a larger one.
+    The choice is the same every time, and a smaller one is the beginning of a larger one. Ids and
+    names that nobody knows are reported and skipped, with exit code 3; a family that is newer than
+    the list is taken from its npm package.
 
     \b
     Example:  indexer import fontsource --limit 60
               indexer import fontsource --ids inter,eb-garamond
+              indexer import fontsource --ids-file families.txt
               indexer import fontsource --category serif --category monospace --limit 40
     """
+    wanted = [*map(str.strip, ids.split(",")), *map(str.strip, ids_file or ())]
+    wanted = [word for word in wanted if word]
+    if ids_file is not None and not wanted:
+        raise UserError("The file of --ids-file names no family: put an id or a name on each line.")
     settings = Settings()
     files = FontFiles.from_settings(settings, notice=notice)
     with opened(settings, notice, writes=True) as connection:
-        families = chosen_families(
-            files, limit=limit, ids=ids.split(","), categories=categories, source=source, say=notice
+        chosen = chosen_families(
+            files, limit=limit, wanted=wanted, categories=categories, source=source, say=notice
         )
-        added = rows.add(connection, families, update=update)
+        added = rows.add(connection, chosen.families, update=update)
+    skipped = [{"family": word, "reason": why} for word, why in chosen.unknown.items()]
     if as_json:
-        click.echo(json.dumps(asdict(added)))
-        return
-    click.echo(str(added))
+        click.echo(json.dumps({**asdict(added), "skipped": skipped}))
+    else:
+        for word, why in chosen.unknown.items():
+            notice(f"skipped {word}: {why}")
+        click.echo(str(added))
+        if skipped:
+            click.echo(f"ids: {len(skipped)} of {len(wanted)} skipped")
+    if skipped:
+        sys.exit(DONE_WITH_FAILURES)
 
 
 @import_group.command("directory")

@@ -14,7 +14,7 @@ from indexer.choose import VLOptions
 DIMENSIONS = "Dimensions of the vl vectors (Matryoshka). Default: the model's own."
 IMAGE = click.option(
     "--image", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
-    help="A picture of letters. The model of the serving vectors must read pictures: Qwen3-VL does.",
+    help="A picture of letters: PNG, JPEG, WebP or GIF, a word or more in one font.",
 )  # fmt: skip
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 

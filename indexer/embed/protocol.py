@@ -52,12 +52,23 @@ class Query:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What a picture shows on one axis."""
+
+    axis: str
+    word: str  # "high contrast"
+    position: float  # from -1 to 1, as of a font
+    confidence: float  # from 0 to 1
+
+
+@dataclass(frozen=True, kw_only=True)
 class Understanding:
     """What an embedder that knows a vocabulary makes of a query."""
 
     phrases: Sequence[tuple[str, Mapping[str, float]]]  # in the query's order; weight by axis
     # each word that says nothing, and known ones near it
     unknown: Sequence[tuple[str, Sequence[str]]]
+    seen: Sequence[Seen] = ()  # in the picture, the surest first
 
 
 class Embedder(Protocol):
@@ -146,7 +157,7 @@ class Embedder(Protocol):
         except UserError as error:
             return error
 
-    def explain(self, text: str) -> Understanding | None:
+    def explain(self, text: str, image: bytes | None = None) -> Understanding | None:
         """What is understood of a query; None from an embedder that reads all of it."""
         return None
 

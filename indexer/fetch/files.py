@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urldefrag, urlsplit
 
-from indexer.errors import FontError
+from indexer.errors import AbsentError, FontError, UserError
 from indexer.fetch.cache import CachedFile, FileCache, hash_file
 from indexer.fetch.folders import FontFolders, file_name
 from indexer.fetch.http import Downloader, UnreachableError, redacted
@@ -24,6 +24,7 @@ Mode = Literal["auto", "cdn", "npm"]
 
 CDN = "https://cdn.jsdelivr.net/fontsource/fonts/"
 METADATA_FILE = "metadata.json"
+PROMISED = "latin"  # the subset that addresses name by default
 # the same whether or not there is such a file: whoever writes a row learns nothing of this machine
 OUTSIDE = (
     "The address names no file below this machine's font folders; "
@@ -131,7 +132,7 @@ class FontFiles:
             return self._local(address, face_index)
         found = self.cache.lookup(_url_key(address)) if self._asks_cdn(address) else None
         if found is None and (on_cdn := self._on_cdn(address)):
-            found = self._packages.cached(*_npm_file(on_cdn))
+            found = self._in_package(on_cdn)
         return _fetched(found, face_index, cached=True) if found else None
 
     def _on_cdn(self, address: str) -> re.Match[str] | None:
@@ -156,9 +157,18 @@ class FontFiles:
         return found.path.read_bytes()
 
     def _fontsource(self, url: str, parts: re.Match[str], refresh: bool) -> tuple[CachedFile, bool]:
-        if self._mode == "auto" and (found := self._by_cdn(url, parts, refresh)):
-            return found
-        return self._by_npm(parts, refresh)
+        if self._mode != "auto":
+            return self._by_npm(parts, refresh)
+        try:
+            found = self._by_cdn(url, parts, refresh)
+        except AbsentError as absent:
+            if parts["subset"] != PROMISED:
+                raise
+            try:
+                return self._by_npm(parts, refresh)
+            except (FontError, UserError):  # what the CDN said is the reason
+                raise absent from None
+        return found or self._by_npm(parts, refresh)
 
     def _by_cdn(
         self, url: str, parts: re.Match[str], refresh: bool
@@ -167,8 +177,7 @@ class FontFiles:
         here = self.cache.lookup(_url_key(url))
         if here and not refresh:
             return here, True
-        name, version, member = _npm_file(parts)
-        if not refresh and self._packages.cached(name, version, member):
+        if not refresh and self._in_package(parts):
             return None
         with self._probing:  # the others wait for the first answer
             if self._cdn_answers is None:
@@ -186,11 +195,36 @@ class FontFiles:
         return self._http(url, refresh) if self._cdn_answers else None
 
     def _by_npm(self, parts: re.Match[str], refresh: bool) -> tuple[CachedFile, bool]:
-        name, version, member = _npm_file(parts)
-        if not refresh and (here := self._packages.cached(name, version, member)):
+        if not refresh and (here := self._in_package(parts)):
             return here, True
+        name, version, member = _npm_file(parts)
         keep = _whole_scripts(parts["id"])
-        return self._packages.fetch(name, version, member, keep=keep, refresh=refresh), False
+        try:
+            return self._packages.fetch(name, version, member, keep=keep, refresh=refresh), False
+        except AbsentError:
+            if other := self._in_package(parts):
+                return other, False
+            raise
+
+    def _in_package(self, parts: re.Match[str]) -> CachedFile | None:
+        """A file of a package in the cache; of a family without Latin, of the subset it has.
+
+        Lists promise Latin of some families (GFS Neohellenic) whose package has Greek alone.
+        """
+        name, version, member = _npm_file(parts)
+        found = self._packages.cached(name, version, member)
+        if found or parts["subset"] != PROMISED:
+            return found
+        names = self._packages.names(name, version)
+        if member in names:
+            return None
+        form = (
+            f"files/{parts['id']}-(?P<subset>[a-z][a-z-]*)-{parts['weight']}-{parts['style']}.woff2"
+        )
+        others = filter(None, (re.fullmatch(form, name) for name in names))
+        # an extension lacks the letters of what it extends
+        best = min(others, key=lambda one: (one["subset"].endswith("-ext"), one[0]), default=None)
+        return self._packages.cached(name, version, best[0]) if best else None
 
     def _http(self, url: str, refresh: bool, *, probe: bool = False) -> tuple[CachedFile, bool]:
         key = _url_key(url)

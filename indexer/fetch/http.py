@@ -20,7 +20,7 @@ from tenacity import (
     wait_random,
 )
 
-from indexer.errors import FontError
+from indexer.errors import AbsentError, FontError
 from indexer.fetch.deadline import Deadline
 from indexer.fetch.guard import GuardedTransport
 from indexer.retry_after import retry_after
@@ -230,9 +230,8 @@ def _receive(
             retry_after=retry_after(response.headers.get("retry-after")),
         )
     if status not in (200, 206):
-        raise FontError(
-            "fetch", f"{redacted(url)} answers {status} {response.reason_phrase}".rstrip() + "."
-        )
+        sentence = f"{redacted(url)} answers {status} {response.reason_phrase}".rstrip() + "."
+        raise (AbsentError if status == 404 else FontError)("fetch", sentence)
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         raise FontError("fetch", f"{redacted(url)} sends compressed data that was not asked for.")
     start = _start(response, headers)

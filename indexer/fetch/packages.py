@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection
 
-from indexer.errors import FontError
+from indexer.errors import AbsentError, FontError
 from indexer.fetch.archive import ArchiveLimits, read_members
 from indexer.fetch.cache import CachedFile, FileCache
 from indexer.fetch.npm import Npm, Package
@@ -38,8 +38,9 @@ class PackageFiles:
         """A file of a package, which is fetched if need be; files that `keep` names stay, too.
 
         A tag such as "latest" means the version it meant the first time, until `refresh` asks
-        again, once per object and package. Raises FontError (stage "fetch") when the package or the
-        file does not exist or is damaged, UserError when npm cannot be used.
+        again, once per object and package. Raises AbsentError where the package has no such file,
+        FontError (stage "fetch") when the package does not exist or is damaged, UserError when npm
+        cannot be used.
         """
         with self._cache.lock("npm"):
             package = self._remembered(name, version)
@@ -53,8 +54,14 @@ class PackageFiles:
                 self._unpack(package, lambda name: name == member or keep(name))
         found = self._cache.lookup(_file_key(package, member))
         if found is None:
-            raise FontError("fetch", f"The package {package} has no file {member}.")
+            raise AbsentError("fetch", f"The package {package} has no file {member}.")
         return found
+
+    def names(self, name: str, version: str) -> Collection[str]:
+        """Of all files of a package, where one of them was ever fetched; no network."""
+        package = self._remembered(name, version)
+        facts = self._cache.recall(_names_key(package)) if package else None
+        return facts["names"] if facts else ()
 
     def read(self, name: str, version: str, members: Collection[str]) -> dict[str, bytes]:
         """The named files of a package, past the cache. Errors as for `fetch`."""

@@ -31,6 +31,7 @@ from indexer.sheet.samples import (
     script_segments,
     symbol_segments,
 )
+from indexer.unhinted import drawn
 
 LINE_VERSION = 1  # of how lines are drawn; part of what a cached picture depends on
 
@@ -83,10 +84,7 @@ class Typesetter:
         em = size * scale
         box = (round(width * scale), round(HEIGHT * em), round(ASCENT * em))
         try:
-            for wanted in self._texts(text):
-                drawn = self._drawn(wanted, max(1, round(em)), box)
-                if drawn is not None:
-                    return drawn
+            found = drawn(self.font, lambda font: self._first(font, text, max(1, round(em)), box))
         except FontError:
             raise
         except (OSError, ValueError, OverflowError, Image.DecompressionBombError) as error:
@@ -94,7 +92,19 @@ class Typesetter:
         finally:
             for brush in self._brushes.values():
                 brush.drawn.clear()
-        raise FontError("render", "The font draws nothing of the text, nor of its own script.")
+        if found is None:
+            raise FontError("render", "The font draws nothing of the text, nor of its own script.")
+        return found
+
+    def _first(
+        self, font: FontFile, text: str, pixels: int, box: tuple[int, int, int]
+    ) -> SetLine | None:
+        """Of the texts that may be drawn, the first that leaves ink."""
+        if font is not self.font:  # without its hints, from now on
+            self.font = font
+            self._brushes.clear()
+        lines = (self._drawn(wanted, pixels, box) for wanted in self._texts(text))
+        return next(filter(None, lines), None)
 
     def _texts(self, text: str) -> Iterator[Text]:
         """What to draw, best first; the next one serves where one turns out blank."""

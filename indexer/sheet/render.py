@@ -30,6 +30,7 @@ from indexer.sheet.samples import (
     script_segments,
     symbol_segments,
 )
+from indexer.unhinted import drawn
 
 TOKEN = 32  # px of a side of the square that a vision-language model reads as one token
 FIRST_SIZE = 64  # px per em of the first measurement
@@ -75,7 +76,7 @@ def render_sheet(font: FontFile, spec: SheetSpec = SheetSpec()) -> bytes:  # fro
     same font, spec and Pillow. Raises FontError (stage "render") if nothing can be drawn.
     """
     try:
-        return _png(_draw(font, spec), spec)
+        return _png(drawn(font, lambda font: _draw(font, spec)), spec)
     except FontError:
         raise
     except (OSError, ValueError, OverflowError, MemoryError, Image.DecompressionBombError) as error:

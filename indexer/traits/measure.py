@@ -19,6 +19,7 @@ from indexer.fontfile import FontFile, describe
 from indexer.traits import Traits, shapes, strokes
 from indexer.traits.alphabet import DIGITS, LOWER, UPPER, Alphabet
 from indexer.traits.raster import Drawer, Glyph
+from indexer.unhinted import drawn
 
 PAIRS = ("an", "er", "on", "es", "no", "ma", "un", "ce")
 DIFFERENT = "abdeghmnqrt"  # letters whose two cases differ in shape wherever there are two cases
@@ -39,7 +40,7 @@ def measure(font: FontFile) -> Traits:
     a glyph cannot be drawn.
     """
     try:
-        traits = _measure(font)
+        traits = drawn(font, _measure)
     except FontError:
         raise
     except Exception as error:  # FreeType's errors reach Python as OSError, ValueError and others

@@ -25,12 +25,14 @@ from indexer.embed.measured.axes import AXES, CONCEPTS, positions
 from indexer.embed.measured.learned import Learned
 from indexer.embed.measured.learned import standard as standard_words
 from indexer.embed.measured.lexicon import Lexicon, of_queries, standard
+from indexer.embed.measured.pictures.told import digest, in_words, shown
 from indexer.embed.measured.reading import Reading, combine, read, unread
 from indexer.embed.ngrams import STOP_WORDS
 from indexer.embed.protocol import (
     Document,
     Embedder,
     Model,
+    Query,
     Understanding,
     Vector,
     normalised,
@@ -70,13 +72,17 @@ class MeasuredTraits(Embedder):
 
     @property
     def vocabulary(self) -> str:
-        """Of what queries are read by: the lexicon with asked.toml, and the learned words."""
-        made_of = f"{self._asked.revision} {sorted(map(str, self._learned.items()))}"
+        """Of what queries are read by: the lexicon with asked.toml, learned words, the table of pictures."""
+        made_of = f"{self._asked.revision} {sorted(map(str, self._learned.items()))} {digest()}"
         return hashlib.sha256(made_of.encode()).hexdigest()[:12]
 
     @property
     def batch_size(self) -> int:
         return 512
+
+    @property
+    def reads_images(self) -> bool:
+        return True
 
     def embed_documents(self, documents: Sequence[Document]) -> list[Vector | FontError]:
         """Of the traits and of the text, where there is one; FontError without any trait."""
@@ -102,10 +108,23 @@ class MeasuredTraits(Embedder):
             _put(vector, MEASURED["symbols"], (0.0, -LETTERS * float(np.linalg.norm(vector))))
         return normalised(vector)
 
-    def explain(self, text: str) -> Understanding:
+    def embed_queries(self, queries: Sequence[Query]) -> list[Vector | UserError]:
+        return [self._of_query(query) for query in queries]
+
+    def _of_query(self, query: Query) -> Vector | UserError:
+        try:
+            words = self.embed_query(query.text) if query.text else None
+            if query.image is None:
+                return self.embed_query("") if words is None else words
+            return _with_words(shown(query.image).query, words)
+        except UserError as error:
+            return error
+
+    def explain(self, text: str, image: bytes | None = None) -> Understanding:
         """Weights are negative towards the minus end of an axis; "axis (middle)" is its middle.
 
-        Each unknown word once, and the first MAX_UNKNOWN of them.
+        Each unknown word once, and the first MAX_UNKNOWN of them. Raises UserError as embed_queries
+        does for the picture.
         """
         phrases = [(found.phrase, _weights(found)) for found in read(text, self._asked)]
         distinct: dict[str, str] = {}
@@ -113,7 +132,8 @@ class MeasuredTraits(Embedder):
             distinct.setdefault(word.casefold(), word)
         words = [word for folded, word in distinct.items() if folded not in STOP_WORDS]
         unknown = [(word, self._asked.near(word)) for word in words[:MAX_UNKNOWN]]
-        return Understanding(phrases=phrases, unknown=unknown)
+        seen = in_words(shown(image).places) if image is not None else ()
+        return Understanding(phrases=phrases, unknown=unknown, seen=seen)
 
     def _embed(self, document: Document) -> Vector | FontError:
         measured = positions(document.traits) if document.traits else {}
@@ -148,6 +168,18 @@ def _put(
 ) -> None:
     vector[start] = weight * point[0]
     vector[start + 1] = weight * point[1]
+
+
+def _with_words(picture: NDArray[np.float64], words: Vector | None) -> Vector:
+    """The query of a picture; the more words are about an axis, the more is the picture silent on it."""
+    places = picture.reshape(N, 3) / np.linalg.norm(picture)
+    vector = np.zeros(DIMENSION)
+    if words is not None:
+        vector += words
+        about = np.linalg.norm(vector[: 3 * N].reshape(N, 3), axis=1)
+        places *= (1 - about / max(about.max(), 1e-9))[:, None]
+    vector[: 3 * N] += places.ravel()
+    return normalised(vector)
 
 
 def _weights(reading: Reading) -> dict[str, float]:

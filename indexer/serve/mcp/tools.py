@@ -69,7 +69,7 @@ class Tools:
         query: what the letters look like ("elegant high-contrast serif", "condensed bold headline"),
         a name, or a mood. Where only measurements are understood (`understood` is not null), use words
         of typography; `not_understood` names the words that changed nothing. image_file: path of a
-        picture of letters on this computer, where the model reads pictures. Without both, all fonts
+        picture of letters on this computer; `seen` tells what was read of it. Without both, all fonts
         that pass the filter, by name. Put what must hold into filter and what should be near into
         query. alpha: 0 compares looks alone, 1 descriptions alone; omit it for the deployed mix. Ask
         for sheets when you want to see the fonts.

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 
+from indexer.embed.protocol import Seen
 from indexer.serve.search.columns import Trait
 from indexer.serve.search.schema import LegState, Phrase, UnknownWord
 from indexer.serve.search.why import Reason
@@ -118,6 +119,7 @@ class Found(BaseModel):
     not_understood: list[UnknownWord] = Field(
         description="Words that changed nothing, and known words near them to try instead."
     )
+    seen: list[Seen] = Field(description="What was read of the picture, the surest first.")
     legs: dict[str, LegState] = Field(description="What was compared, and why something was not.")
     notices: list[str]
 

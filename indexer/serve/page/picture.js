@@ -39,7 +39,7 @@ export function showPicture() {
   } else if (reads) {
     replace(place, input, h("label", { for: "picture-file" }, trouble || "drop a picture of letters"));
   } else {
-    replace(place, h("span", { title: `This server's embedder reads words only. ${READERS} reads pictures.` },
+    replace(place, h("span", { title: `This server's embedder reads words only. ${READERS} reads pictures, and so does measured-traits.` },
       trouble || `pictures need ${READERS}`));
   }
 }

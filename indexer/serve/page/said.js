@@ -13,7 +13,7 @@ export function showSaid(newest) {
   answer = newest;
   const said = byId("said");
   const inside = said.contains(document.activeElement);
-  replace(said, ...likeness(), ...understood(), ...notUnderstood(), ...filters());
+  replace(said, ...likeness(), ...seen(), ...understood(), ...notUnderstood(), ...filters());
   // who dropped one by keyboard goes on from the next, not from the top of the page
   if (inside) (said.querySelector("button") ?? byId("query")).focus({ preventScroll: true });
 }
@@ -28,6 +28,16 @@ function likeness() {
   const name = h("span", {}, "a font");
   fontRecord(state.like).then((font) => { name.textContent = font.name; }, () => {});
   return [h("span", { class: "soft" }, "like"), chip(name, "No longer like this font", () => ask({ like: "" }))];
+}
+
+function seen() {
+  if (!state.picture || !answer?.seen?.length) return [];
+  return [
+    h("span", { class: "soft" }, "read of the picture"),
+    ...answer.seen.map(({ word, confidence }) =>
+      h("span", { class: "read", title: `${Math.round(100 * confidence)} % sure` },
+        word, " ", h("span", { class: "soft" }, confidence.toFixed(2).replace(/^0/, "")))),
+  ];
 }
 
 function understood() {

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from indexer.embed.protocol import Seen
 from indexer.serve.search.why import Reason
 
 
@@ -77,6 +78,7 @@ class SearchAnswer(BaseModel):
     strategy: Literal["exact", "index"] | None
     understood: list[Phrase] | None = Field(description="null: the embedder reads everything.")
     not_understood: list[UnknownWord]
+    seen: list[Seen] = Field(description="What was read of the picture, the surest first.")
     legs: Legs
     alpha: float
     notices: list[str]

@@ -28,11 +28,14 @@ async def answer(service: Service, wanted: Search) -> dict[str, Any]:
     embedding = time.perf_counter() - began
 
     def read() -> tuple[Found, dict[str, Any], float]:
-        """In a thread, the body too: to read a long query takes a while."""
+        """In a thread, the body too: to read a long query, or a picture, takes a while."""
         found = _found(service, wanted, embedded)
         at = time.perf_counter()
         vl = service.embedders.ready.get("vl")
-        understanding = vl.embedder.explain(wanted.query) if vl and wanted.query else None
+        asked_for = wanted.query or wanted.image
+        understanding = (
+            vl.embedder.explain(wanted.query or "", wanted.image) if vl and asked_for else None
+        )
         return found, telling.body(found, understanding), time.perf_counter() - at
 
     found, body, rendering = await service.reader.answer(read)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from indexer.catalog.scripts import subsets_of
@@ -27,6 +28,7 @@ def body(found: Found, understanding: Understanding | None) -> dict[str, Any]:
             {"word": word, "near": list(near)}
             for word, near in (understanding.unknown if understanding else ())
         ],
+        "seen": [asdict(seen) for seen in understanding.seen] if understanding else [],
         "legs": {
             **{leg: _leg(found, leg) for leg in ("text", "vl")},
             "words": {"model": None, "asked": found.by.query_text is not None, "why_not": None},

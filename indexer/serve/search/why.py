@@ -11,13 +11,14 @@ from indexer.embed.protocol import Understanding
 from indexer.traits import Traits
 
 MIDDLE = " (middle)"
+PICTURE = "the picture"  # in the place of a phrase
 CLEAR = 0.25  # of a position from -1 to 1: nearer to the middle than this it is neither end
 LITTLE = 0.3  # weights below this are side meanings of a phrase ("elegant" is a little light)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reason:
-    phrase: str  # of the query
+    phrase: str  # of the query, or PICTURE
     trait: str  # the axis on which it was found
     # the font's measurement, or its position on the axis where that is made of several
     value: float
@@ -31,7 +32,8 @@ def reasons(understanding: Understanding | None, traits: Mapping[str, Any] | Non
     found: dict[str, Reason] = {}
     measured = Traits.from_json(dict(traits))
     places = positions(measured)
-    for phrase, weights in understanding.phrases:
+    picture = [(PICTURE, {seen.axis: seen.position}) for seen in understanding.seen]
+    for phrase, weights in [*understanding.phrases, *picture]:
         for key, weight in weights.items():
             axis = key.removesuffix(MIDDLE)
             place = places.get(axis)

@@ -87,7 +87,10 @@ class Batcher:
         Raises Refusal (429) where too many wait, UserError for what the embedder refuses, and
         EmbedderUnavailable.
         """
-        own = query.instruction == self._embedder.model.document_instruction
+        instruction = (
+            self._embedder.model.document_instruction
+        )  # none: it makes documents of traits
+        own = bool(instruction) and query.instruction == instruction
         is_document = low_priority and own and self._embedder.reads_images
         kind: Kind = "documents" if is_document else "queries"
         if self._closed:  # nobody would take it from the queue

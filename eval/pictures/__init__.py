@@ -1,0 +1,1 @@
+"""Pictures of letters as people would search by: drawn, and what reading them is worth."""
