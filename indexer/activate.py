@@ -85,7 +85,7 @@ DEPENDENTS = """
 # Rights on the column itself, with those on the table: who may read it goes on reading what serves.
 GRANTS = """
     select format('grant %%s (%%I) on public.fonts to %%s%%s', privilege, a.attname || '_next', who, further),
-           format('revoke %%s (%%I) on public.fonts from %%s', privilege, a.attname || '_next', who)
+           format('revoke %%s (%%I) on public.fonts from %%s cascade', privilege, a.attname || '_next', who)
     from pg_attribute a
     cross join lateral (
       select privilege_type as privilege, case when is_grantable then ' with grant option' else '' end as further,

@@ -370,6 +370,12 @@ def test_rights_on_the_column_go_to_the_one_that_serves(
     connection.execute("revoke all on fonts from anon")
     connection.execute("grant select (id, embedding_vl) on fonts to anon")
     assert connection.execute(rights).fetchone() == (["embedding_vl"],)
+    # one who may pass a right on has done so
+    connection.execute("grant select (embedding_vl) on fonts to service_role with grant option")
+    connection.execute("revoke select (embedding_vl) on fonts from anon")
+    connection.execute(
+        "set role service_role; grant select (embedding_vl) on public.fonts to anon; reset role"
+    )
     activate(connection, looks.other.id)
     assert connection.execute(rights).fetchone() == (["embedding_vl"],)
 
