@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from psycopg import sql
 from psycopg.errors import DeadlockDetected, LockNotAvailable
@@ -21,9 +20,16 @@ from indexer.database.advice import TRIGGERS
 from indexer.database.connect import Connection
 from indexer.errors import UserError
 from indexer.spaces import SERVING_COLUMN, Leg, Space, SpaceRecord, all_spaces, foreign_vectors
-from indexer.staging import INDEX, NEXT_INDEX, Staging, build_index, drop_index
+from indexer.staging import (
+    INDEX,
+    NEXT_INDEX,
+    Phase,
+    Staging,
+    build_index,
+    drop_index,
+    index_is_valid,
+)
 
-Phase = Literal["coming", "leaving"]
 Say = Callable[[str], None]
 
 MAX_LATE = 100  # rows that the switch itself writes, with everybody waiting
@@ -36,7 +42,18 @@ BEGIN = """
     on conflict do nothing
 """
 LEAVING = "update font_index.switches set phase = 'leaving', space_id = %s"
-END = "delete from font_index.switches"
+# What stands in the next columns though no switch is under way, as an app that saves whole rows as it
+# once read them may have written, would be taken for staged.
+BEGIN_EMPTY = """
+    insert into font_index.switches (leg, space_id, phase)
+    select %s, null, 'leaving' from public.fonts
+    where num_nonnulls(embedding_next, embedding_vl_next, embedding_joint_next) > 0 limit 1
+    on conflict do nothing
+"""
+END = """
+    delete from font_index.switches
+    where leg = %s and space_id is not distinct from %s and phase = 'leaving'
+"""
 TRIGGER = "fonts_set_embedding_joint"
 NEXT_TRIGGER = "fonts_set_embedding_joint_next"
 CREATE_NEXT_TRIGGER = sql.SQL("""
@@ -68,7 +85,7 @@ DEPENDENTS = """
 # Rights on the column itself, with those on the table: who may read it goes on reading what serves.
 GRANTS = """
     select format('grant %%s (%%I) on public.fonts to %%s%%s', privilege, a.attname || '_next', who, further),
-           format('revoke %%s (%%I) on public.fonts from %%s', privilege, a.attname || '_next', who)
+           format('revoke %%s (%%I) on public.fonts from %%s cascade', privilege, a.attname || '_next', who)
     from pg_attribute a
     cross join lateral (
       select privilege_type as privilege, case when is_grantable then ' with grant option' else '' end as further,
@@ -120,7 +137,8 @@ def activate(
     Raises UserError, before anything is changed, where the prefix of the id is not unique, where the
     space has vectors for fewer fonts than the serving one (unless forced), where the app's vectors
     would go, where anything was made for the columns that are exchanged, and for a role that does not
-    own the table; later, where others hold rows or the table for two minutes.
+    own the table; later, where others hold rows or the table for two minutes, where another session is
+    at the same switch, and where triggers keep rows from what search looks them up by.
     """
     if row := connection.execute(OWNER).fetchone():
         raise UserError(f"A switch alters public.fonts, so connect as its owner, {row[0][:100]}.")
@@ -128,6 +146,7 @@ def activate(
     space, leg = new.space, new.space.leg
     if new.state != "active":
         _refuse(connection, leg)
+        connection.execute(BEGIN_EMPTY, [leg])
     switch = under_way(connection)
     if switch and (switch.phase == "leaving" or switch.space != space.id):
         say("Finishing an earlier switch that was interrupted.")
@@ -144,9 +163,8 @@ def activate(
     build_index(connection)
     _switch(connection, staging, say)
     say(f"Search uses {space}. Putting aside the vectors that served until now.")
-    switch = under_way(connection)
-    assert switch is not None
-    _clear(connection, switch, say)
+    if (switch := under_way(connection)) and switch.phase == "leaving":
+        _clear(connection, switch, say)
     return space
 
 
@@ -214,11 +232,19 @@ def _switch(connection: Connection, staging: Staging, say: Say) -> None:
 
 
 def _exchange(connection: Connection, staging: Staging) -> None:
+    staging.require("coming")  # what was exchanged once would be exchanged back
+    if not index_is_valid(connection):
+        raise UserError(f"The index public.{NEXT_INDEX} was dropped meanwhile. Run this again.")
     _refuse(connection, staging.leg)  # what was made, or written, meanwhile
     late = staging.missing()
     if len(late) > MAX_LATE:
         raise _TooManyLate
     staging.write(late)
+    if late and staging.missing():
+        raise UserError(
+            "Triggers of public.fonts are disabled, or undo what is written to its rows, so search would "
+            "not see some of them. Nothing is lost. Mend that, then run this again."
+        )
     columns = _columns(staging.leg)
     values = {"columns": columns}
     grants = connection.execute(GRANTS, values).fetchall()
@@ -235,7 +261,6 @@ def _exchange(connection: Connection, staging: Staging) -> None:
         connection.execute(revoke.encode())
     # their lists of columns have gone on with the columns
     connection.execute(DROP_NEXT_TRIGGER)
-    connection.execute("drop trigger if exists fonts_set_embedding_joint on public.fonts")
     connection.execute(TRIGGERS[TRIGGER].encode())
     retired = connection.execute(RETIRE, [staging.leg]).fetchone()
     connection.execute(SERVE, [staging.space])
@@ -251,16 +276,18 @@ def _rename(connection: Connection, rename: sql.SQL, one: str, other: str) -> No
 
 def _clear(connection: Connection, switch: Switch, say: Say) -> None:
     """What is left of a switch, or of one that was given up: the next columns are null after it."""
+    staging = Staging(connection=connection, leg=switch.leg, space=switch.space)
     if switch.phase == "coming":
 
         def leave() -> None:
             connection.execute(DROP_NEXT_TRIGGER)
+            staging.require("coming")
             connection.execute(LEAVING, [switch.space])
 
         _at_once(connection, leave, say)
     drop_index(connection)  # first: rows are written without it
-    Staging(connection=connection, leg=switch.leg, space=switch.space).empty()
-    connection.execute(END)
+    staging.empty()
+    connection.execute(END, [switch.leg, switch.space])
 
 
 def _at_once(connection: Connection, work: Callable[[], None], say: Say) -> None:

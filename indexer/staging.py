@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from psycopg import sql
@@ -19,6 +19,8 @@ from psycopg import sql
 from indexer.database.connect import EXTENSION_SCHEMA, Connection, address_of, connect_again
 from indexer.errors import UserError
 from indexer.spaces import NEXT_COLUMN, SERVING_COLUMN, Leg
+
+Phase = Literal["coming", "leaving"]
 
 INDEX = "fonts_embedding_joint_hnsw"
 NEXT_INDEX = "fonts_embedding_joint_next_hnsw"
@@ -51,6 +53,11 @@ STAMP = """
     update font_index.embeddings e set vector_md5 = md5(f.embedding_next::text)
     from public.fonts f
     where e.space_id = %(space)s and f.id = e.font_id and f.id = any(%(ids)s)
+"""
+# Another session may be at the same switch, and further on with it.
+STANDS = """
+    select from font_index.switches
+    where leg = %s and space_id is not distinct from %s and phase = %s for share
 """
 LEFT = """
     select f.id from public.fonts f
@@ -115,6 +122,7 @@ class Staging:
 
     def write(self, ids: Sequence[UUID]) -> None:
         """To be called in a transaction that has these rows locked."""
+        self.require("coming")
         values = {"space": self.space, "ids": ids}
         self.connection.execute(FILL.format(**self._names()), values)
         if self.leg == "text":
@@ -128,11 +136,13 @@ class Staging:
         put_aside = PUT_ASIDE.format(**self._names())
 
         def write(ids: Sequence[UUID]) -> None:
+            self.require("leaving")
             values = {"space": self.space, "ids": ids}
             self.connection.execute(put_aside, values)
             self.connection.execute(EMPTY, values)
 
         def drop_copies(ids: Sequence[UUID]) -> None:
+            self.require("leaving")
             self.connection.execute(DROP_COPIES, {"leg": self.leg, "ids": ids})
 
         locked = _in_batches(self.connection, lambda: _ids(self.connection, LEFT), write)
@@ -143,6 +153,17 @@ class Staging:
             raise UserError(
                 f"{locked} rows of public.fonts stay locked by another transaction, or a trigger undoes what is "
                 "written to them. Nothing is lost. Mend that, then run this again."
+            )
+
+    def require(self, phase: Phase) -> None:
+        """To be called in a transaction: until it ends, the switch stays in this phase.
+
+        Raises UserError where another session has brought it further.
+        """
+        if self.connection.execute(STANDS, [self.leg, self.space, phase]).rowcount != 1:
+            raise UserError(
+                "Another session goes on with this switch. Nothing is lost. Let it end; "
+                "indexer spaces list says which space serves then."
             )
 
     def _names(self) -> dict[str, sql.Identifier]:
@@ -163,17 +184,20 @@ def build_index(connection: Connection) -> None:
             f"Another session (pid {row[0]}) builds an index of public.fonts. Nothing is lost. "
             "Let it end, then run this again."
         )
-    built = connection.execute(VALID, [NEXT_INDEX]).fetchone()
-    if built == (True,):
+    if index_is_valid(connection):
         return
-    if built:
-        drop_index(connection)
+    drop_index(connection)
     index = sql.Identifier(NEXT_INDEX)
     with closing(connect_again(address_of(connection))) as own:
         _without_limits(own)
         own.execute(MEMORY)
         own.execute(BUILD.format(index=index, schema=_extension_schema(own)))
         own.execute(COMMENT.format(index=index, text=PURPOSE))
+
+
+def index_is_valid(connection: Connection) -> bool:
+    """That on embedding_joint_next."""
+    return connection.execute(VALID, [NEXT_INDEX]).fetchone() == (True,)
 
 
 def drop_index(connection: Connection) -> None:

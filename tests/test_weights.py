@@ -185,7 +185,7 @@ def test_a_run_on_another_scale_chooses_nothing_for_search(tmp_path: Path) -> No
         ),
         (
             "drop trigger fonts_set_embedding_joint on public.fonts",
-            "create trigger fonts_set_embedding_joint",
+            "create or replace trigger fonts_set_embedding_joint",
         ),
     ],
 )

@@ -160,3 +160,25 @@ def test_a_run_that_ends_does_not_wait_long_for_a_busy_database(
         app.rollback()
     assert saved(connection) == 0
     assert one(connection, "select count(*) from font_index.leases") == 0
+
+
+def test_while_a_row_of_the_apps_is_waited_for_no_other_row_is_locked(
+    database: Database, connection: Connection, space: Space
+) -> None:
+    """Or both could wait for each other, and the app's transaction be the one that is ended."""
+    with database.connect(autocommit=False) as app, database.open() as own:
+        app.execute("update fonts set license = 'theirs' where name = 'Font 40'")
+        shown: list[int] = []
+
+        def write(progress: Progress) -> None:
+            shown.append(progress.done)
+            if len(shown) == 2:  # its only batch is under way
+                until_some_wait(connection, 1)
+                app.execute("set local lock_timeout = '10s'")
+                app.execute("update fonts set license = 'theirs'")
+                app.commit()
+
+        embedder = Quick(batch_size=FONTS)
+        progress = index(own, space, embedder, None, show=write)
+    assert (progress.embedded, progress.failed) == (FONTS, 0)
+    assert saved(connection) == one(connection, "select count(license) from fonts") == FONTS

@@ -32,9 +32,9 @@ def verify_command(repair: bool, sample: int, as_json: bool) -> None:
     """Look whether the database holds what the bookkeeping says, and by what its vectors are made.
 
     Vectors of each space: how many, since when, of which length and dimension, and how many fonts
-    would be embedded to bring it up to date. Then triggers, indexes, derived columns, and rows of
-    fonts that are gone. Without --repair nothing is changed. The exit code is 3 where something is
-    wrong.
+    would be embedded to bring it up to date. Then triggers, indexes, derived columns, and how many
+    rows of fonts that are gone are kept for a while. Without --repair nothing is changed. The exit
+    code is 3 where something is wrong.
 
     \b
     Example:  indexer verify --sample 20
@@ -56,6 +56,8 @@ def verify_command(repair: bool, sample: int, as_json: bool) -> None:
             )
         for repaired in found.repaired:
             click.echo(f"mended: {repaired}")
+        for kept in found.kept:
+            click.echo(f"kept: {kept}")
         for sentence in wrong or ["nothing is wrong"]:
             click.echo(f"{'wrong: ' * bool(wrong)}{sentence}")
     if wrong:
@@ -99,5 +101,6 @@ def _json(found: Verified, compared: list[Compared], wrong: list[str]) -> dict[s
         "spaces": [{"id": one.space.id, **asdict(one)} for one in found.spaces],
         "compared": [{"space": one.space.id, "cosines": one.cosines} for one in compared],
         "repaired": found.repaired,
+        "kept": found.kept,
         "wrong": wrong,
     }

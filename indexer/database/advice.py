@@ -27,10 +27,11 @@ UNUSABLE_INDEXES = """
 
 # of sql/0003_search_columns.sql: what search looks things up by is written by these
 TRIGGERS = {
-    "fonts_set_fts": "create trigger fonts_set_fts before insert or update of name, category, tags, description, "
-    "fts on public.fonts for each row execute function font_index.set_fts()",
-    "fonts_set_embedding_joint": "create trigger fonts_set_embedding_joint before insert or update of embedding, "
-    "embedding_vl, embedding_joint on public.fonts for each row execute function font_index.set_embedding_joint()",
+    "fonts_set_fts": "create or replace trigger fonts_set_fts before insert or update of name, category, "
+    "tags, description, fts on public.fonts for each row execute function font_index.set_fts()",
+    "fonts_set_embedding_joint": "create or replace trigger fonts_set_embedding_joint before insert or update "
+    "of embedding, embedding_vl, embedding_joint on public.fonts "
+    "for each row execute function font_index.set_embedding_joint()",
 }
 UNUSABLE_TRIGGERS = """
     select wanted, t.oid is null

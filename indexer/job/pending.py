@@ -13,7 +13,7 @@ from psycopg.rows import class_row
 from indexer.database.connect import Connection
 from indexer.job.look import Look, written
 from indexer.regular_file import REGULAR_FILE
-from indexer.spaces import SERVING_COLUMN, Space
+from indexer.spaces import NEXT_COLUMN, SERVING_COLUMN, Space
 from indexer.text import schema_of
 
 Reason = Literal[
@@ -49,7 +49,10 @@ INPUTS = f"""
 """  # noqa: S608 - a constant, composed of constants
 # In the serving space a vector stands in public.fonts, else in font_index.embeddings. One in the
 # text column that no run of ours wrote is the product's, and stays.
-LOST = "case s.state when 'active' then f.{column} is null else e.embedding is null end"
+# What served before a switch is on its way there from the next columns, for as long as that takes.
+LOST = """case when s.state = 'active' then f.{column} is null
+               else e.embedding is null and (f.{next} is null or not exists (
+                 select from font_index.switches where space_id = s.id and phase = 'leaving')) end"""
 OURS = "%(overwrite)s or e.font_id is not null or f.{column} is null or s.state <> 'active'"
 PENDING = sql.SQL(f"""
     with inputs as ({INPUTS})
@@ -144,7 +147,7 @@ def pending(
         "only": list(selection.only) if selection.only is not None else None,
         "ids": list(ids) if ids is not None else None,
     }
-    statement = PENDING.format(column=SERVING_COLUMN[space.leg])
+    statement = PENDING.format(column=SERVING_COLUMN[space.leg], next=NEXT_COLUMN[space.leg])
     with connection.cursor(row_factory=class_row(Claim)) as cursor:
         return cursor.execute(statement, parameters).fetchall()
 
@@ -161,7 +164,7 @@ def outstanding(
     parameters = _parameters(space, selection)
     question = f"{PENDING} {parameters['uses_text']} {parameters['uses_description']}"
     look = Look.begin(connection, space.id, question, by_files=space.sheet_spec is not None)
-    candidates = CANDIDATES.format(column=SERVING_COLUMN[space.leg])
+    candidates = CANDIDATES.format(column=SERVING_COLUMN[space.leg], next=NEXT_COLUMN[space.leg])
     ids, new = look.candidates(connection, candidates, parameters)
     found = pending(connection, space, selection, ids)
     if keep:

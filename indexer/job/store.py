@@ -64,6 +64,10 @@ FINISH_RUN = """
     where id = %s
 """
 SPACE_STATE = "select state from font_index.spaces where id = %s for share"
+# Waiting for a row of the app's with others locked could be one half of a deadlock, which ends a
+# transaction, maybe the app's: a row that is locked is waited for alone, in a transaction of its own.
+LOCK_FREE = "select id from public.fonts where id = any(%s) for no key update skip locked"
+NOT_FREE = "select id from public.fonts where id = any(%s) and id <> all(%s)"
 # Not those deleted meanwhile, nor those whose text vector the product has written or replaced.
 WRITABLE = sql.SQL("""
     select f.id from public.fonts f
@@ -190,15 +194,22 @@ class JobRun:
     def save(self, batch: Sequence[Indexed], *, overwrite: bool = False) -> int:
         """Write vectors, traits and bookkeeping of a batch in one transaction; returns how many fonts.
 
+        Fonts whose rows are locked by others come after that, one at a time.
         A font that was deleted meanwhile is left out; so is, unless `overwrite`, one into whose
         text column the product has written since we did: that vector is the product's from then on.
         """
         space, column = self.space, SERVING_COLUMN[self.space.leg]
         ids = [item.claim.font_id for item in batch]
+        locked: list[Indexed] = []
         with self.connection.transaction(), self.connection.cursor() as cursor:
             state = cursor.execute(SPACE_STATE, [space.id]).fetchone()
             serving = state is not None and state[0] == "active"
             ours = overwrite or space.leg == "vl" or not serving
+            if len(ids) > 1:
+                free = [font for (font,) in cursor.execute(LOCK_FREE, [ids])]
+                waiting = {font for (font,) in cursor.execute(NOT_FREE, [ids, free])}
+                locked = [item for item in batch if item.claim.font_id in waiting]
+                ids = [font for font in ids if font not in waiting]
             writable = cursor.execute(
                 WRITABLE.format(column=column), {"space_id": space.id, "ids": ids, "ours": ours}
             ).fetchall()
@@ -247,7 +258,7 @@ class JobRun:
                 cursor.execute(STAMP, {"space_id": space.id, "ids": list(kept)})
             cursor.execute(FORGIVE, [space.id, ids])
             cursor.execute(END_LEASES, [self.id, ids])
-        return len(batch)
+        return len(batch) + sum(self.save([item], overwrite=overwrite) for item in locked)
 
     def fail(self, font: Claim, error: FontError, file: SeenFile | None) -> None:
         """Record why a font could not be indexed, and when to try again."""

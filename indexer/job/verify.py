@@ -21,6 +21,9 @@ from indexer.spaces import NEXT_COLUMN, NO_SWITCH, SERVING_COLUMN, SERVING_DIMEN
 
 MAX_NORM_ERROR = 0.01  # halfvec keeps eleven bits
 BATCH = 1000  # rows whose derived columns are computed again at once
+WRITTEN_AT_ONCE = (
+    50  # rows of a transaction: each costs up to 8 ms, and who writes one of them waits
+)
 
 AGAIN = "set them to null, and the next backfill embeds them again"
 
@@ -48,15 +51,14 @@ COLUMN = sql.SQL("""
            ) as not_of_dimension
     from vectors
 """)
-# not those of fonts that a run has missed and that may come back: they are swept in time
+# nothing wrong: fonts are deleted, and may come back until the job sweeps what they have left
 ORPHANS = """
     select 'font_index.' || relation, count(*) from (
       select 'embeddings' as relation, font_id from font_index.embeddings union all
       select 'failures', font_id from font_index.failures union all
       select 'facts', font_id from font_index.facts union all
       select 'leases', font_id from font_index.leases) x
-    where not exists (select from public.fonts where id = font_id)
-      and not exists (select from font_index.missing_fonts m where m.font_id = x.font_id)
+    where not exists (select from public.fonts where id = x.font_id)
     group by relation order by relation
 """
 # The triggers themselves say what the derived columns should be: on a copy, a batch of rows at a time.
@@ -121,6 +123,7 @@ class Verified:
     spaces: list[Inspected]
     findings: list[str] = field(default_factory=list)  # a sentence each; none where all is well
     repaired: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)  # sentences on what deleted fonts have left
 
 
 def verify(connection: Connection, *, repair: bool = False) -> Verified:
@@ -135,12 +138,15 @@ def verify(connection: Connection, *, repair: bool = False) -> Verified:
         for one in found.spaces:
             found.findings += [f"{one.column}: {wrong} ({one.space})." for wrong in one.wrong]
         for table, count in connection.execute(ORPHANS).fetchall():
-            found.findings.append(f"{count} rows of {table} are of fonts that no longer exist.")
+            found.kept.append(
+                f"{count} rows of {table} are of fonts that are gone: runs delete them a day later, "
+                "for fonts may come back"
+            )
         found.findings += broken(connection)
         stale = _out_of_step(connection)
     if stale and repair:
-        for start in range(0, len(stale), BATCH):
-            connection.execute(WRITE_AGAIN, [stale[start : start + BATCH]])
+        for start in range(0, len(stale), WRITTEN_AT_ONCE):
+            connection.execute(WRITE_AGAIN, [stale[start : start + WRITTEN_AT_ONCE]])
         repaired.append(f"what search looks {len(stale)} fonts up by (fts, embedding_joint)")
     elif stale:
         found.findings.append(
