@@ -33,7 +33,11 @@ from indexer.staging import (
 Say = Callable[[str], None]
 
 MAX_LATE = 100  # rows that the switch itself writes, with everybody waiting
-# Who waits for the table makes all others wait behind, so not for long.
+# Vacuum holds a lock that makes no reader or writer wait, nor those behind who wait for it; and gives
+# way to who does for a second, but for nobody sooner.
+LOCK_OUT_VACUUM = "lock table public.fonts in share update exclusive mode"
+VACUUM_TIMEOUT = "set local lock_timeout = '10s'"
+# Who waits for a stronger one makes all others wait behind, so not for long.
 LOCK_TIMEOUT = "set local lock_timeout = '300ms'"
 
 UNDER_WAY = "select leg, space_id as space, phase from font_index.switches"
@@ -295,8 +299,10 @@ def _at_once(connection: Connection, work: Callable[[], None], say: Say) -> None
     for pause in (*schema.PAUSES, None):
         try:
             with connection.transaction():
-                connection.execute(LOCK_TIMEOUT)
                 connection.execute("set local statement_timeout = 0")
+                connection.execute(VACUUM_TIMEOUT)
+                connection.execute(LOCK_OUT_VACUUM)
+                connection.execute(LOCK_TIMEOUT)
                 return work()
         except (LockNotAvailable, DeadlockDetected):
             if pause is None:

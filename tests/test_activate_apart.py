@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from indexer import spaces
@@ -11,6 +13,9 @@ from indexer.errors import UserError
 from indexer.job.pending import outstanding, pending
 from indexer.job.verify import verify
 from tests.fix_spaces import FONTS, Pair, asked, make_pair, signs
+from tests.fix_waiting import until
+
+WAITS = "select exists (select from pg_locks where relation = 'fonts'::regclass and not granted)"
 
 
 @pytest.fixture
@@ -76,3 +81,24 @@ def test_with_triggers_disabled_nothing_begins_to_serve_that_search_would_not_fi
     activate(connection, pair.other.id)
     assert signs(asked(connection, "vl", FONTS)) == {-1}
     assert verify(connection).findings == []
+
+
+def test_a_vacuum_is_waited_for_and_writers_do_not_wait_behind(
+    database: Database, connection: Connection, pair: Pair
+) -> None:
+    """By its lock: what vacuum does itself, giving way after a second, needs a table of many rows."""
+    said: list[str] = []
+    with database.open() as vacuum, database.open() as waiting, database.open() as writer:
+        vacuum.autocommit = False
+        vacuum.execute("lock table fonts in share update exclusive mode")
+        switch = threading.Thread(
+            target=activate, args=[waiting, pair.other.id], kwargs={"say": said.append}
+        )
+        switch.start()
+        until(lambda: connection.execute(WAITS).fetchone() == (True,))
+        writer.execute("set statement_timeout = '1s'")
+        writer.execute("update fonts set description = 'Written meanwhile' where name = 'Font 5'")
+        vacuum.rollback()
+        switch.join()
+    assert spaces.active(connection, "vl") == pair.other
+    assert not [sentence for sentence in said if "holds a lock" in sentence]
