@@ -102,6 +102,14 @@ COMMENTS = """
     where attrelid = 'public.fonts'::regclass and attname = any(%s)
 """
 COMMENT = sql.SQL("comment on column public.fonts.{} is {}")
+# Who began before the index was valid looks it up by its new name and takes it for invalid.
+NOW = "select pg_current_xact_id()::xid::text"
+SETTLED = """
+    select not exists (
+      select from pg_stat_activity
+      where datname = current_database() and pid <> pg_backend_pid() and age(backend_xmin) >= age(%s::text::xid))
+"""
+SETTLING = 10.0  # seconds; a transaction that stays open for longer is not waited for
 RENAME = sql.SQL("alter table public.fonts rename column {} to {}")
 RENAME_INDEX = sql.SQL("alter index if exists public.{} rename to {}")
 RETIRE = """
@@ -165,6 +173,7 @@ def activate(
     staging.fill()
     say("Building the index on them. It waits for transactions that are open.")
     build_index(connection)
+    _settle(connection)
     _switch(connection, staging, say)
     say(f"Search uses {space}. Putting aside the vectors that served until now.")
     if (switch := under_way(connection)) and switch.phase == "leaving":
@@ -213,6 +222,13 @@ def _begin(connection: Connection, space: Space, say: Say) -> None:
         connection.execute(CREATE_NEXT_TRIGGER.format(leg=sql.Literal(space.leg)))
 
     _at_once(connection, begin, say)
+
+
+def _settle(connection: Connection) -> None:
+    end = time.monotonic() + SETTLING
+    now = connection.execute(NOW).fetchone()
+    while connection.execute(SETTLED, now).fetchone() == (False,) and time.monotonic() < end:
+        time.sleep(0.05)
 
 
 def _switch(connection: Connection, staging: Staging, say: Say) -> None:

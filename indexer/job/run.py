@@ -61,6 +61,14 @@ def index(
     before(first)
     embedder.start(len(first))
     run = JobRun.start(connection, space, _versions())
+    earlier, seconds = progress.counts() | {"pending": progress.done}, dict(progress.seconds)
+
+    def finish(outcome: str) -> None:
+        """With what this run has done, not the one before it that lost its connection."""
+        counts = {name: count - earlier[name] for name, count in progress.counts().items()}
+        timings = {stage: value - seconds[stage] for stage, value in progress.seconds.items()}
+        run.finish(outcome, counts, timings)
+
     try:
         with (
             Heartbeat(connection, run.id) as heartbeat,
@@ -91,9 +99,9 @@ def index(
     except BaseException as error:
         outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         with suppress(psycopg.Error):  # the database is gone: the leases expire
-            run.finish(outcome, progress.counts(), progress.seconds)
+            finish(outcome)
         raise
-    run.finish("finished", progress.counts(), progress.seconds)
+    finish("finished")
     return progress
 
 
