@@ -100,7 +100,9 @@ def test_a_query_is_embedded_by_what_made_the_vectors(
     )  # fmt: skip
     on_a_cpu("backfill", "--vl-text", "none")
     hits = json.loads(
-        on_a_cpu("search", "bold serif", "--alpha", "0", "--words", "0", "--json").stdout
+        on_a_cpu(
+            "search", "bold serif", "--alpha", "0", "--words", "0", "--no-collapse", "--json"
+        ).stdout
     )
     checkpoint = find(str(checkpoint_folder))
     here = Qwen3VL.load(checkpoint.folder, checkpoint.model(), ["cpu"])
@@ -117,7 +119,7 @@ def test_a_query_is_embedded_by_what_made_the_vectors(
     expected = {
         name: float(np.asarray(vector.to_list())[:64] @ by_picture) for name, vector in rows
     }
-    done = on_a_cpu("search", "--image", str(letters), "--alpha", "0", "--json")
+    done = on_a_cpu("search", "--image", str(letters), "--alpha", "0", "--no-collapse", "--json")
     found = {hit["name"]: hit["vl_similarity"] for hit in json.loads(done.stdout)}
     assert found == pytest.approx(expected, abs=2e-3)
     done = on_a_cpu("embed", "bold serif", "--image", str(letters))
