@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from indexer import spaces
 from indexer.database.connect import Connection
@@ -14,6 +14,7 @@ from indexer.embed.ngrams import HashedNgrams
 from indexer.embed.protocol import Embedder, Model
 from indexer.embed.qwen import devices
 from indexer.embed.qwen.conversation import DOCUMENT_INSTRUCTION, QUERY_INSTRUCTION
+from indexer.embed.qwen.messages import Attention
 from indexer.embed.service import announcement
 from indexer.embed.service.client import Patience
 from indexer.embed.service.sheets import RemoteVL, reported
@@ -41,7 +42,7 @@ class VLOptions:
     dimension: int | None = None
     devices: str | None = None  # "cuda:0,cuda:1", "cpu"
     shard: bool = False  # one model over all devices
-    attention: Literal["sdpa", "flash"] | None = None
+    attention: Attention | None = None
     batch_size: int | None = None  # sheets of a forward pass
     share: bool = True  # ask a query service that runs on this host, in place of loading the model
 

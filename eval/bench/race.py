@@ -74,7 +74,7 @@ class Work:
         read = subject.embedder().read(documents)
         tokens = [len(item.ids) for item in read if not isinstance(item, FontError)]
         image = architecture.image_tokens(spec.height, spec.width)
-        # what has to be computed: a share of the peak is not flattered by what is left out
+        # what has to be computed: a share of the peak is not flattered by work that is skipped
         flops = [
             architecture.flops(spec.height, spec.width, count - image, pooled=True)
             for count in tokens

@@ -35,7 +35,7 @@ def train_command(families: int, out: Path) -> None:
 
     Words are set in families of the development half, as pictures small, grey, noisy or turned; a ridge
     regression maps what is measured on them to what was measured on the outlines. Families of the
-    reporting half are left out.
+    reporting half are excluded.
 
     \b
     Example:  python -m eval pictures train --out indexer/embed/measured/pictures/table.npz

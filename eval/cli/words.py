@@ -40,7 +40,7 @@ def words_group() -> None:
 def train_command(labels: Path, license_: str, families: int, out: Path) -> None:
     """Learn the words of offline search from what people have tagged Google's families with.
 
-    Families and tags of the reporting halves are left out, whatever the labels hold.
+    Families and tags of the reporting halves are excluded, whatever the labels hold.
 
     \b
     Example:  python -m eval words train --labels eval/labels/font-library-tags.json

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, get_args
 
 import click
 
 from indexer.choose import VLOptions
+from indexer.embed.qwen.messages import Attention
 
 DIMENSIONS = "Dimensions of the vl vectors (Matryoshka). Default: the model's own."
 IMAGE = click.option(
@@ -32,7 +33,7 @@ def vl_options(command: Callable[..., Any], *, dim: str = DIMENSIONS) -> Callabl
         dim: int | None,
         devices: str | None,
         shard: bool,
-        attention: Literal["sdpa", "flash"] | None,
+        attention: Attention | None,
         batch_size: int | None,
         **others: Any,
     ) -> Any:
@@ -66,7 +67,7 @@ def _vl_options(dim: str) -> tuple[Callable[..., Any], ...]:
             help="Spread one model over all devices if it fits none: its layers then run in turn.",
         ),
         click.option(
-            "--attention", type=click.Choice(["sdpa", "flash"]),
+            "--attention", type=click.Choice(get_args(Attention)),
             help="torch's own, or the package flash-attn. Default: flash with --shard, if installed.",
         ),
         click.option(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from indexer.embed.halving import halved
 from indexer.embed.protocol import Document, Embedder, Model, Query, Vector, only
@@ -17,7 +17,7 @@ from indexer.embed.qwen.card import Card
 from indexer.embed.qwen.checkpoint import Checkpoint
 from indexer.embed.qwen.devices import fitting, look
 from indexer.embed.qwen.limits import Limits
-from indexer.embed.qwen.messages import Call, Documents, Order, Queries, Ready
+from indexer.embed.qwen.messages import Attention, Call, Documents, Order, Queries, Ready
 from indexer.embed.qwen.pool import Pool
 from indexer.embed.qwen.process import CardLost
 from indexer.errors import EmbedderUnavailable, FontError, UserError
@@ -27,7 +27,6 @@ REQUEST_OF_CPU = 4  # which takes half a minute for each
 CALLS_PER_CARD = 3  # one is computed, the next is read, the last is being saved
 
 Failed = TypeVar("Failed", FontError, UserError)
-Attention = Literal["sdpa", "flash"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from accelerate import infer_auto_device_map, init_empty_weights
@@ -12,9 +12,8 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoProcessor, Qwen3VLModel, Qwen3VLProcessor
 
 from indexer.embed.qwen.memory import is_lack_of_memory
+from indexer.embed.qwen.messages import Attention
 from indexer.errors import UserError
-
-Attention = Literal["sdpa", "flash"]
 
 WEIGHTS_SHARE = 0.85  # of a card's free memory where a model is spread; the rest is to work in
 

@@ -16,6 +16,7 @@ from indexer.errors import EmbedderUnavailable, FontError, UserError
 Items = Sequence[Document] | Sequence[Query]
 Result = Vector | FontError | UserError
 
+Attention = Literal["sdpa", "flash"]  # torch's own, or that of the package flash-attn
 READY = 0  # number of the reply that no call asked for
 
 
@@ -27,7 +28,7 @@ class Order:
     identity: Model
     sheet: tuple[int, int]  # height and width in px
     expected: int  # documents
-    attention: Literal["sdpa", "flash"] | None = None  # None: what is usual for the devices
+    attention: Attention | None = None  # None: what is usual for the devices
     step: int | None = None  # sheets of a forward pass; None: what is found by measurement
 
 

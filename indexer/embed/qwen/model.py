@@ -30,8 +30,9 @@ from indexer.embed.qwen.budget import Budget
 from indexer.embed.qwen.conversation import DOCUMENT_INSTRUCTION
 from indexer.embed.qwen.forward import Forward
 from indexer.embed.qwen.inputs import Inputs, Item
-from indexer.embed.qwen.loading import Attention, dtypes_of, processor_of, weights_of
+from indexer.embed.qwen.loading import dtypes_of, processor_of, weights_of
 from indexer.embed.qwen.memory import is_lack_of_memory
+from indexer.embed.qwen.messages import Attention
 from indexer.embed.qwen.plain import Plain
 from indexer.errors import EmbedderUnavailable, FontError, UserError
 
